@@ -1,0 +1,1 @@
+"""PostHog and Patterns on one machine."""

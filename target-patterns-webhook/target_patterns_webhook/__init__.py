@@ -1,0 +1,1 @@
+"""Singer target for the Patterns webhook, or any webhook that takes JSON."""
