@@ -1,0 +1,71 @@
+"""What can go wrong, named by what the run should do next. No I/O.
+
+    TapError                 ends the run: one line on stderr, exit code 1
+    ├── ConfigError          a setting: the user edits it
+    ├── StateError           the state or catalog that came in: the user edits it
+    ├── PostHogError         PostHog answered, and trying again will not help
+    │   ├── AuthError        401, 403: the key
+    │   ├── ProjectError     404: project_id, base_url, or an old server
+    │   ├── QuotaError       402: the plan
+    │   └── QueryError       400 and what else is no answer to our question
+    ├── TooHeavyError        504, 512: the caller asks for less
+    ├── GaveUpError          waited max_wait_seconds: run again later
+    ├── AuditError           the server counts rows that it does not give
+    └── OutputError          who reads stdout has gone
+
+Each carries one line: what happened, then what to do. None shows the API key.
+"""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """The run ends here, with this one line for the user."""
+
+
+class ConfigError(TapError):
+    """A setting cannot be used; names the key, what it got and what it takes."""
+
+
+class StateError(TapError):
+    """The state or the catalog that came in cannot be read."""
+
+
+class PostHogError(TapError):
+    """PostHog answered, and the same request would be answered the same way."""
+
+
+class AuthError(PostHogError):
+    """The key is wrong, in the wrong region, or lacks scope or project (401, 403)."""
+
+
+class ProjectError(PostHogError):
+    """There is no such project or endpoint (404)."""
+
+
+class MissingEndpointError(ProjectError):
+    """The server has no query endpoint: `auto` reads the events list instead."""
+
+
+class QuotaError(PostHogError):
+    """The organisation's plan does not allow it (402)."""
+
+
+class QueryError(PostHogError):
+    """PostHog refused the question (400), or did not answer as it should."""
+
+
+class TooHeavyError(TapError):
+    """One query was too much for the server (504, 512): ask for less at once."""
+
+
+class GaveUpError(TapError):
+    """Rate limits or faults lasted longer than `max_wait_seconds`."""
+
+
+class AuditError(TapError):
+    """PostHog counts more rows in a window than it gives."""
+
+
+class OutputError(TapError):
+    """Nobody reads the tap's output any more."""
