@@ -1,0 +1,104 @@
+"""Every error of this program, named by what the run should do about it.
+
+TargetError                    ends the run with one line on stderr
+├── ConfigError                a setting is wrong: nothing was read
+├── InputError                 a line of the input is wrong: what came before is sent
+├── OutputError                nobody reads the states any more: stop
+└── DeliveryError
+    ├── TemporaryError         the same request may succeed later: retry it
+    ├── TooLargeError          413: send it in two
+    ├── RejectedError          400, 422: find the records that are refused
+    ├── FatalError             no request of this run can succeed: stop
+    └── GaveUpError            retried long enough: stop, the next run resumes
+
+A message is one sentence in plain words. It never holds the webhook's path or query, a
+header, a request body or a record: the URL is the credential, and records are people's.
+"""
+
+from __future__ import annotations
+
+
+class TargetError(Exception):
+    """Something its user can act on. ``str()`` is the whole line that they see."""
+
+    hint = ""
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if hint is not None:
+            self.hint = hint
+
+    def __str__(self) -> str:
+        """Return what happened, then what to do."""
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class ConfigError(TargetError):
+    """A setting cannot be used. Says which, what it got and what it takes."""
+
+
+class InputError(TargetError):
+    """The input is no Singer stream from this line on."""
+
+    hint = (
+        "Everything before it was sent. Look at what the tap writes there, "
+        "then run again: it resumes at the last state."
+    )
+
+    def __init__(self, line: int, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"Input line {line:,}: {problem}.", hint=hint)
+        self.line = line
+        self.problem = problem
+
+
+class OutputError(TargetError):
+    """Standard output is closed: whoever started this target has gone."""
+
+    hint = "Run again: it resumes at the last state that was read."
+
+
+class DeliveryError(TargetError):
+    """A request did not deliver its records."""
+
+
+class TemporaryError(DeliveryError):
+    """The request may succeed later. ``cause`` is its name in the figures, as "503"."""
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class TooLargeError(DeliveryError):
+    """The receiver takes no body of this size."""
+
+    hint = "Lower max_batch_bytes."
+
+
+class RejectedError(DeliveryError):
+    """The receiver looked at the records and said no.
+
+    ``status`` is its HTTP status, ``response`` the first characters of its answer.
+    """
+
+    hint = (
+        "Mend the record at its source, or set on_rejected to dead_letter to put "
+        "such records aside and go on."
+    )
+
+    def __init__(self, message: str, *, status: int, response: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.response = response
+
+
+class FatalError(DeliveryError):
+    """No request of this run can succeed."""
+
+
+class GaveUpError(DeliveryError):
+    """Retries used up max_retry_seconds."""
+
+    hint = "Run again when the receiver is back: it resumes at the last state."
