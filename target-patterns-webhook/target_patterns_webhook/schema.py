@@ -42,7 +42,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "max_batch_age_seconds",
-        th.NumberType(minimum=0.01, maximum=86_400),
+        th.NumberType(minimum=0, maximum=86_400),
         default=10,
         title="Batch age",
         description="A record waits no longer than this for its batch to fill.",
@@ -57,7 +57,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "timeout_seconds",
-        th.NumberType(minimum=0.01, maximum=3_600),
+        th.NumberType(exclusive_minimum=0, maximum=3_600),
         default=30,
         title="Time-out",
         description="For one request, from connecting to the end of the answer.",

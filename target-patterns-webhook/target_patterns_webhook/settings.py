@@ -101,7 +101,7 @@ def _wrong(name: str, value: object, takes: str) -> ConfigError:
         return ConfigError(f"{name} is missing. It takes {takes}.")
     if _PROPERTIES[name].get("secret"):
         return ConfigError(f"{name} cannot be used as it is. It takes {takes}.")
-    return ConfigError(f"{name} is {str(value)[:80]!r}. It takes {takes}.")
+    return ConfigError(f"{name} is {repr(value)[:80]}. It takes {takes}.")
 
 
 def _text(name: str, value: object) -> str:
@@ -110,27 +110,30 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _number(name: str, value: object, kind: Callable[[str], float]) -> float:
+def _number(name: str, value: object, *, whole: bool) -> float:
     schema = _PROPERTIES[name]
-    what = "a whole number" if kind is int else "a number"
-    takes = f"{what} from {schema['minimum']:,} to {schema['maximum']:,}"
+    least, most = schema.get("minimum"), schema["maximum"]
+    what = "a whole number" if whole else "a number"
+    bounds = f"above 0, up to {most:,}" if least is None else f"{least:,} to {most:,}"
+    takes = f"{what}, {bounds}"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _wrong(name, value, takes)
+    text = str(value).strip().removesuffix(".0")
     try:
-        number = kind(str(value).removesuffix(".0"))
+        number = int(text) if whole else float(text)
     except ValueError:
         raise _wrong(name, value, takes) from None
-    if not schema["minimum"] <= number <= schema["maximum"]:
+    if not (0 < number if least is None else least <= number) or not number <= most:
         raise _wrong(name, value, takes)
     return number
 
 
 def _integer(name: str, value: object) -> int:
-    return int(_number(name, value, int))
+    return int(_number(name, value, whole=True))
 
 
 def _seconds(name: str, value: object) -> float:
-    return _number(name, value, float)
+    return float(_number(name, value, whole=False))
 
 
 def _choice(name: str, value: object) -> str:
