@@ -123,7 +123,7 @@ def _number(name: str, value: object, *, whole: bool) -> float:
         number = int(text) if whole else float(text)
     except ValueError:
         raise _wrong(name, value, takes) from None
-    if not (0 < number if least is None else least <= number) or not number <= most:
+    if not (number > 0 if least is None else least <= number) or not number <= most:
         raise _wrong(name, value, takes)
     return number
 
