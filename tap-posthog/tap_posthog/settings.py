@@ -51,6 +51,7 @@ class Settings:
 
         Raises:
             ConfigError: one line that names the key, what it got and what it takes.
+
         """
         settings = cls(
             api_key=values.api_key(config.get("api_key")),

@@ -46,7 +46,7 @@ def api_key(value: object) -> str:
         raise ConfigError(msg)
     key = value.strip()
     if key.startswith("phc_"):
-        msg = f"api_key: got a project token (phc_...), which can only write; takes {KEY_HELP}"
+        msg = f"api_key: got a project token (phc_...), not {KEY_HELP}"
         raise ConfigError(msg)
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         msg = f"api_key: holds spaces or characters that no key has; takes {KEY_HELP}"
@@ -67,7 +67,7 @@ def project_id(value: object) -> str:
 
 
 def base_url(value: object) -> str:
-    """Read PostHog's address; an address that cannot work is answered by one that can."""
+    """Read PostHog's address; what cannot work is answered by what can."""
     takes = "https://us.posthog.com, https://eu.posthog.com or your own server's URL"
     text = value.strip().rstrip("/") if isinstance(value, str) else ""
     try:

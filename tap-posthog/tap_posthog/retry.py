@@ -1,0 +1,70 @@
+"""What an answer means, and how long to wait before the next try. No I/O, no clock."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FIRST_WAIT = 1.0  # seconds
+LONGEST_WAIT = 60.0
+LONGEST_HEADER = 20  # digits; a Retry-After beyond that is no number of seconds
+
+
+class Verdict(enum.Enum):
+    """What to do about one answer."""
+
+    READ = enum.auto()
+    WAIT = enum.auto()  # a limit: come back when it says so
+    RETRY = enum.auto()  # a fault: come back soon
+    SHRINK = enum.auto()  # too much for the server at once: ask for less
+    STOP = enum.auto()  # the same request would get the same answer
+
+
+def judge(status: int) -> Verdict:
+    """Say what a status code asks for."""
+    if status == 200:  # noqa: PLR2004 - a status is clearer than its name
+        return Verdict.READ
+    if status == 429:  # noqa: PLR2004 - as above
+        return Verdict.WAIT
+    if status in {504, 512}:  # PostHog: time or memory limit, estimated too slow
+        return Verdict.SHRINK
+    if status == 408 or status in range(500, 600):  # noqa: PLR2004 - as above
+        return Verdict.RETRY
+    return Verdict.STOP
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Read how many seconds the server asks to wait; None where it does not say.
+
+    A date is read against the answer's own `Date`, so that two clocks that disagree
+    do not matter; `now` serves where there is none.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isdigit() and len(text) < LONGEST_HEADER:
+        return float(text)
+    until = _http_date(text)
+    if until is None:
+        return None
+    since = _http_date(headers.get("Date", "")) or now
+    return max(0.0, (until - since).total_seconds())
+
+
+def backoff(attempt: int, rng: Callable[[], float]) -> float:
+    """Wait before try number `attempt` (from 1) is repeated: full jitter.
+
+    `rng` gives 0..1. The bound doubles from one second up to a minute.
+    """
+    return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 10)) * rng()
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        read = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
