@@ -1,0 +1,171 @@
+"""Every command in every document is run here, or is marked as needing an account.
+
+A block of kind `sh` is run as written, `sh account` needs an account. A target of the
+Makefile is looked up and not run: `make demo` has a test of its own, and the others are
+what runs this test.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.docs.settings import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.sandbox import Sandbox
+
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(ROOT.glob("*/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+BLOCK = re.compile(
+    r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+KINDS = {"", "sh", "sh account", "cron", "dockerfile", "json", "python", "sql", "yaml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block of a document."""
+
+    document: Path
+    kind: str
+    body: str
+
+    @property
+    def commands(self) -> list[str]:
+        """Its commands, a line each, continued lines joined and comments dropped."""
+        joined = self.body.replace("\\\n", " ")
+        lines = [line.partition("  #")[0].strip() for line in joined.splitlines()]
+        return [line for line in lines if line and not line.startswith("#")]
+
+
+def blocks() -> Iterator[Block]:
+    """Yield the fenced blocks of all documents."""
+    for document in DOCUMENTS:
+        for found in BLOCK.finditer(document.read_text()):
+            yield Block(document, found["kind"].strip(), found["body"])
+
+
+def commands(kind: str) -> list[str]:
+    """Return the commands of one kind of block, each once, in the documents' order."""
+    found = [c for block in blocks() if block.kind == kind for c in block.commands]
+    return list(dict.fromkeys(found))
+
+
+RUN = [c for c in commands("sh") if not c.startswith("make ")]
+TARGETS = [c for c in commands("sh") if c.startswith("make ")]
+
+
+@pytest.fixture(scope="module")
+def project(
+    tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox
+) -> tuple[Path, dict[str, str]]:
+    """Return a clone with this environment in it, and its variables."""
+    clone = tmp_path_factory.mktemp("project") / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    (clone / ".venv").symlink_to(Path(sys.prefix))
+    variables = os.environ | {
+        "TAP_POSTHOG_BASE_URL": shared_sandbox.url,
+        "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL": f"{shared_sandbox.url}"
+        "/api/app/webhooks/docs",
+    }
+    for command in ("install", "run posthog-to-patterns"):
+        ran = subprocess.run(
+            [clone / ".venv/bin/meltano", *command.split()],
+            cwd=clone,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+    return clone, variables
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_a_command_of_the_docs_works(
+    project: tuple[Path, dict[str, str]], command: str
+) -> None:
+    """What a document tells to type exits 0 when it is typed."""
+    clone, variables = project
+    ran = subprocess.run(
+        ["bash", "-c", command],
+        cwd=clone,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("command", TARGETS)
+def test_a_make_target_exists(command: str) -> None:
+    """Each `make` in the docs names a target, and CI calls the three that matter."""
+    dry = subprocess.run(
+        ["make", "--dry-run", *shlex.split(command)[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert dry.returncode == 0, dry.stderr
+    assert re.findall(
+        r"^make (\w+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE
+    ) == [
+        "check",
+        "test",
+        "build",
+    ]
+
+
+def test_every_block_says_what_it_is() -> None:
+    """No block has an unknown kind, so none slips past these tests."""
+    assert {block.kind for block in blocks()} <= KINDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "parse"),
+    [
+        pytest.param("json", json.loads, id="json"),
+        pytest.param("python", ast.parse, id="python"),
+        pytest.param("yaml", yaml.safe_load, id="yaml"),
+    ],
+)
+def test_a_snippet_parses(kind: str, parse: Callable[[str], object]) -> None:
+    """Every snippet to copy is at least well-formed."""
+    snippets = [block.body for block in blocks() if block.kind == kind]
+    for snippet in snippets:
+        parse(snippet)
+
+    assert snippets
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of a document names a file that exists."""
+    dead = [
+        f"{document.name}: {link}"
+        for document in DOCUMENTS
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text())
+        if "://" not in link and not (document.parent / link).exists()
+    ]
+
+    assert dead == []
