@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_posthog import values
 from tap_posthog.errors import ConfigError
+from tap_posthog.instants import spell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,13 +116,13 @@ def _check_together(settings: Settings, now: datetime) -> None:
     # A day of grace: this machine's clock decides nothing else, and may be wrong.
     if settings.start_at and settings.start_at > now + timedelta(days=1):
         msg = (
-            f"start_at: {values.spell(settings.start_at)} is in the future, so no "
+            f"start_at: {spell(settings.start_at)} is in the future, so no "
             "event would be sent; give a time that has passed"
         )
         raise ConfigError(msg)
     if settings.start_at and settings.end_at and settings.end_at <= settings.start_at:
         msg = (
-            f"end_at: {values.spell(settings.end_at)} is not after start_at, "
-            f"{values.spell(settings.start_at)}, so no event would be sent"
+            f"end_at: {spell(settings.end_at)} is not after start_at, "
+            f"{spell(settings.start_at)}, so no event would be sent"
         )
         raise ConfigError(msg)

@@ -8,11 +8,14 @@ a secret's value is in none of them.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
+from tap_posthog import instants
 from tap_posthog.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 TRUE = ("true", "1", "yes", "on")
 FALSE = ("false", "0", "no", "off")
@@ -29,11 +32,6 @@ def refuse(key: str, got: object, takes: str) -> NoReturn:
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     msg = f"{key}: got {shown}, takes {takes}"
     raise ConfigError(msg)
-
-
-def spell(instant: datetime) -> str:
-    """Print an instant the way this project does: UTC, `Z`, microseconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
 def api_key(value: object) -> str:
@@ -109,13 +107,8 @@ def instant(key: str, value: object) -> datetime | None:
     if not isinstance(value, str):
         refuse(key, value, takes)
     try:
-        read = datetime.fromisoformat(value.strip())
+        return instants.read(value.strip())
     except ValueError:
-        refuse(key, value, takes)
-    aware = read if read.tzinfo else read.replace(tzinfo=UTC)
-    try:
-        return aware.astimezone(UTC)
-    except OverflowError:
         refuse(key, value, takes)
 
 
