@@ -2,7 +2,8 @@
 
 The same query endpoint, the same columns and page size as tap-posthog; rows decoded
 into records, conformed to their types and written by the SDK. It has one clock, so it
-loses late arrivals. `python -m tests.bench.peers.sdk_tap json|msgspec ...`: the SDK's writer.
+loses late arrivals. `python -m tests.bench.peers.sdk_tap json|msgspec ...` names the
+SDK's writer.
 """
 
 from __future__ import annotations
