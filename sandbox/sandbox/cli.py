@@ -1,0 +1,223 @@
+"""The `sandbox` command: start it, stop it, fill it, compare both ends.
+
+What each does is in its own module; here are only the words and the exit codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.remote import Remote, SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PORT = "8643"
+DATA = ".sandbox"
+START_WITHIN = 60  # seconds
+STOP_WITHIN = 30  # seconds
+LAST_PORT = 65535
+
+Outcome = tuple[int, str]  # the exit code, and what to print
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 is well, 1 is not, with one line on stderr that says why."""
+    try:
+        options = _parser().parse_args(arguments)
+        code, text = COMMANDS[options.command](options)
+    except SandboxError as exc:
+        sys.stderr.write(f"sandbox: {exc}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if text:
+        sys.stdout.write(f"{text}\n")
+    return code
+
+
+def serve(options: argparse.Namespace) -> Outcome:
+    """Run in the foreground until a signal comes."""
+    from sandbox import serve as server  # noqa: PLC0415 - ClickHouse takes long to load
+
+    server.serve(options.port, options.data, options.side)
+    return 0, ""
+
+
+def up(options: argparse.Namespace) -> Outcome:
+    """Start it in the background, unless it is up already."""
+    remote = Remote(options.port)
+    stats = remote.stats()
+    if stats is None:
+        _start(remote, options.data)
+    elif Path(stats["data"]) != options.data.resolve():
+        msg = (
+            f"on port {options.port} a sandbox is up with its data in {stats['data']};"
+            f" stop it (sandbox down --port {options.port}) or choose another --port"
+        )
+        raise SandboxError(msg)
+    if options.fresh:
+        remote.reset()
+        (options.data / "seed.json").unlink(missing_ok=True)
+    how = "is" if stats is None else "was already"
+    return 0, f"The sandbox {how} up. What arrives: {remote.url}/"
+
+
+def down(options: argparse.Namespace) -> Outcome:
+    """Stop it, if it is up."""
+    remote = Remote(options.port)
+    stats = remote.stats()
+    if stats is None:
+        return 0, f"No sandbox is up on port {options.port}."
+    os.kill(stats["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + STOP_WITHIN
+    while _alive(stats["pid"]):
+        if time.monotonic() > deadline:
+            msg = f"process {stats['pid']} has not ended in {STOP_WITHIN} s"
+            raise SandboxError(msg)
+        time.sleep(0.05)
+    return 0, "The sandbox is down."
+
+
+def seed(options: argparse.Namespace) -> Outcome:
+    """Send the history in."""
+    from sandbox import seed as sender  # noqa: PLC0415 - PostHog's client loads slowly
+
+    return 0, sender.seed(Remote(options.port), options.data, datetime.now(UTC))
+
+
+def more(options: argparse.Namespace) -> Outcome:
+    """Send in what happened since."""
+    from sandbox import seed as sender  # noqa: PLC0415 - PostHog's client loads slowly
+
+    return 0, sender.more(Remote(options.port), options.data, datetime.now(UTC))
+
+
+def report(options: argparse.Namespace) -> Outcome:
+    """Compare both ends; 1 where something is missing or double."""
+    from sandbox.report import compare  # noqa: PLC0415 - as above
+
+    found = compare(Remote(options.port), options.webhook)
+    return int(not found.complete), str(found)
+
+
+def analyse(options: argparse.Namespace) -> Outcome:
+    """Show what the events say."""
+    from sandbox import analyses  # noqa: PLC0415 - as above
+
+    remote = Remote(options.port)
+    return 0, "\n\n".join(analyses.run(remote, name) for name in options.name)
+
+
+COMMANDS = {
+    "serve": serve,
+    "up": up,
+    "down": down,
+    "seed": seed,
+    "more": more,
+    "report": report,
+    "analyses": analyse,
+}
+
+
+def _start(remote: Remote, data: Path) -> None:
+    """Start a process of its own, which holds none of our pipes, and wait for it."""
+    where = ["--port", str(remote.port), "--data", str(data)]
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        log = data / "sandbox.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603 - this very program
+                [sys.executable, "-m", "sandbox.cli", "serve", *where],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+    except OSError as exc:
+        msg = (
+            f"{data} cannot be used for the data: {exc.strerror}; choose another --data"
+        )
+        raise SandboxError(msg) from None
+    deadline = time.monotonic() + START_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        stats = remote.stats()
+        if stats is not None and stats["pid"] == process.pid:
+            process.returncode = 0  # it lives on: nobody here waits for its end
+            return
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    lines = log.read_text(errors="replace").strip().splitlines()
+    last = lines[-1].removeprefix("sandbox: ") if lines else "it said nothing"
+    msg = f"the sandbox did not start: {last} (all of it is in {log})"
+    raise SandboxError(msg)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # Ended, but unburied: in a container nobody may wait for orphans.
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # no Linux
+        return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--port",
+        type=_port,
+        default=os.environ.get("SANDBOX_PORT", PORT),
+        help=f"where it listens (SANDBOX_PORT, or {PORT})",
+    )
+    shared.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("SANDBOX_DATA", DATA)),
+        help=f"the folder that it keeps its data in (SANDBOX_DATA, or {DATA})",
+    )
+    parser = argparse.ArgumentParser(
+        prog="sandbox", description="PostHog and Patterns on this machine."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[shared])
+
+    foreground = command("serve", "Run it in the foreground")
+    sides = ["both", "posthog", "patterns"]
+    foreground.add_argument("--side", choices=sides, default="both")
+    background = command("up", "Start it in the background")
+    background.add_argument("--fresh", action="store_true", help="forget old data")
+    command("down", "Stop it")
+    command("seed", "Send in 20,000 events of 60 days, by PostHog's own client")
+    command("more", "Send in 500 events more, some of them late")
+    reporter = command("report", "Compare what PostHog has with what the webhook got")
+    reporter.add_argument("--webhook", default="demo", help="its id (demo)")
+    analyst = command("analyses", "Funnel, retention, lifetime value and more")
+    names = ["funnel", "retention", "lifetime_value", "churn", "lead_scoring"]
+    analyst.add_argument("name", nargs="*", choices=names, default=names[:3])
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= LAST_PORT:
+        msg = f"{text!r} is no port; it is a number from 0 to {LAST_PORT}"
+        raise argparse.ArgumentTypeError(msg)
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())
