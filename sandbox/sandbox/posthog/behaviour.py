@@ -1,0 +1,55 @@
+"""What can be switched on PostHog's side, and its clock. Acting on it is elsewhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+
+class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The switches and their defaults. PostHog's own quotas are off until asked for."""
+
+    clock_offset_seconds: float = 0
+    frozen_at: datetime | None = None
+    project_timezone: str = "UTC"
+    limit_max: int = 50_000
+    execution_seconds: float = 10
+    execution_rows: int | None = None
+    latency_seconds: float = 0
+    max_concurrent: int = 3
+    queue_seconds: float = 30
+    per_minute: int | None = None
+    per_hour: int | None = None
+    retry_after: bool = True
+    read_budget_bytes: int | None = None
+    read_budget_refill_per_second: float = 0
+    hidden: str | None = None
+    query_endpoint: bool = True
+    events_list_max: int = 1000
+    org_quota_exceeded: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.project_timezone)
+        except (OSError, ValueError) as exc:
+            msg = f"no such project_timezone: {self.project_timezone}"
+            raise ValueError(msg) from exc
+
+    def patched(self, patch: dict[str, Any]) -> Behaviour:
+        """Return a copy with some switches turned.
+
+        Raises:
+            msgspec.ValidationError: There is no such switch, or no such value.
+
+        """
+        return msgspec.convert(msgspec.to_builtins(self) | patch, Behaviour)
+
+    def now(self) -> datetime:
+        """Read the server's clock."""
+        now = self.frozen_at or datetime.now(UTC)
+        if now.tzinfo is None:
+            now = now.replace(tzinfo=UTC)
+        return now.astimezone(UTC) + timedelta(seconds=self.clock_offset_seconds)

@@ -1,0 +1,233 @@
+"""HogQL's expressions in ClickHouse's SQL: fields, constants, operators, calls."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sandbox.posthog import functions
+from sandbox.posthog.errors import ApiError, invalid
+from sandbox.posthog.fields import TEXTS, column, name, text, unresolved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sandbox.posthog.parser import Node
+
+_COMPARE = {
+    "==": "equals",
+    "!=": "notEquals",
+    "<": "less",
+    "<=": "lessOrEquals",
+    ">": "greater",
+    ">=": "greaterOrEquals",
+    "in": "in",
+    "not in": "notIn",
+    "like": "like",
+    "not like": "notLike",
+    "ilike": "ilike",
+    "not ilike": "notILike",
+    "=~": "match",
+}
+_ARITHMETIC = frozenset("+-*/%")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What every query of a request is subject to."""
+
+    now: datetime
+    timezone: str
+    limit_max: int
+    guard: str  # which rows are there
+    rows_from: str  # where a query that returns rows, not figures, reads them
+    values: Mapping[str, Any] = field(default_factory=dict)  # for {placeholders}
+
+
+@dataclass(slots=True)
+class Scope:
+    """What names mean inside one SELECT."""
+
+    table: str | None = None  # how fields may be prefixed
+    of_events: bool = False
+    columns: frozenset[str] = frozenset()  # of a sub-select
+    aliases: dict[str, Node] = field(default_factory=dict)
+    aggregates: bool = False
+
+
+class Expressions:
+    """Print expressions; sub-queries are printed by who derives from this."""
+
+    def __init__(self, source: str, rules: Rules) -> None:
+        self.source = source
+        self.rules = rules
+        self.scope = Scope()
+
+    def expr(self, node: Node) -> str:
+        """Print any expression."""
+        printer = getattr(self, f"_{node['node'].lower()}", None)
+        if printer is None:
+            raise self.refused(node["node"])
+        sql: str = printer(node)
+        return sql
+
+    def refused(self, what: str) -> ApiError:
+        return invalid(f"The sandbox does not know this part of HogQL: {what}")
+
+    def filled(self, node: Node) -> Node:
+        """Put the request's value where the query has a placeholder."""
+        if node["node"] != "Placeholder":
+            return node
+        key = ".".join(map(str, node["expr"].get("chain", ["?"])))
+        if key not in self.rules.values:
+            raise invalid(f"Placeholder {{{key}}} has no value")
+        value = self.rules.values[key]
+        if isinstance(value, list):
+            items = [{"node": "Constant", "value": item} for item in value]
+            return {"node": "Tuple", "exprs": items}
+        return {"node": "Constant", "value": value}
+
+    def _placeholder(self, node: Node) -> str:
+        return self.expr(self.filled(node))
+
+    def _constant(self, node: Node) -> str:
+        value = node["value"]
+        if value is None:
+            return "NULL"
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str):
+            number = node.get("value_type") == "number"
+            return value if number and re.fullmatch(r"-?\d+", value) else text(value)
+        return repr(value)
+
+    def _field(self, node: Node) -> str:
+        chain = [str(part) for part in node["chain"]]
+        if len(chain) > 1 and chain[0] == self.scope.table:
+            chain = chain[1:]
+        elif len(chain) == 1 and chain[0] in self.scope.aliases:
+            return name(chain[0])
+        if self.scope.of_events:
+            return column(chain, self.rules.timezone)
+        if len(chain) == 1 and chain[0] in self.scope.columns:
+            return name(chain[0])
+        raise unresolved(chain)
+
+    def _arrayaccess(self, node: Node) -> str:
+        array, key = node["array"], self.filled(node["property"])
+        if array["node"] == "Field" and isinstance(key.get("value"), str):
+            return self._field(dict(array, chain=[*array["chain"], key["value"]]))
+        return f"{self.expr(array)}[{self.expr(key)}]"
+
+    def _tupleaccess(self, node: Node) -> str:
+        return f"tupleElement({self.expr(node['tuple'])}, {int(node['index'])})"
+
+    def _tuple(self, node: Node) -> str:
+        return f"tuple({self.list(node['exprs'])})"
+
+    def _array(self, node: Node) -> str:
+        return f"[{self.list(node['exprs'])}]"
+
+    def _and(self, node: Node) -> str:
+        return "(" + " and ".join(map(self.expr, node["exprs"])) + ")"
+
+    def _or(self, node: Node) -> str:
+        return "(" + " or ".join(map(self.expr, node["exprs"])) + ")"
+
+    def _not(self, node: Node) -> str:
+        return f"not({self.expr(node['expr'])})"
+
+    def _betweenexpr(self, node: Node) -> str:
+        word = "not between" if node["negated"] else "between"
+        low, high = self.expr(node["low"]), self.expr(node["high"])
+        return f"({self.expr(node['expr'])} {word} {low} and {high})"
+
+    def _compareoperation(self, node: Node) -> str:
+        operator = node["op"]
+        if operator not in _COMPARE:
+            raise self.refused(operator)
+        right = self.filled(node["right"])
+        left = self.expr(node["left"])
+        if right["node"] == "Constant" and right["value"] is None:
+            if operator in {"==", "!="}:
+                return f"{'isNull' if operator == '==' else 'isNotNull'}({left})"
+        return f"{_COMPARE[operator]}({left}, {self.expr(right)})"
+
+    def _arithmeticoperation(self, node: Node) -> str:
+        if node["op"] not in _ARITHMETIC:
+            raise self.refused(node["op"])
+        return f"({self.expr(node['left'])} {node['op']} {self.expr(node['right'])})"
+
+    def _alias(self, node: Node) -> str:
+        raise self.refused(f"an alias inside an expression ({node['alias']})")
+
+    def _selectquery(self, node: Node) -> str:
+        return self.subquery(node)
+
+    _selectsetquery = _selectquery
+
+    def subquery(self, node: Node) -> str:
+        """Print a query inside an expression."""
+        raise self.refused(node["node"])
+
+    def _call(self, node: Node) -> str:
+        called = node["name"]
+        called = functions.ANY_CASE.get(called.lower(), called)
+        for key in ("params", "filter_expr", "order_by"):
+            if node.get(key):
+                raise self.refused(f"{called} with {key}")
+        if called in functions.AGGREGATES:
+            self.scope.aggregates = True
+        args = [self.expr(arg) for arg in node["args"]]
+        if called in functions.CLOCK:
+            return self._instant(self.rules.now)
+        if called in functions.TODAY:
+            day = self.rules.now - timedelta(days=functions.TODAY[called])
+            return f"toDate({self._instant(day)})"
+        if called in functions.CASTS:
+            return f"accurateCastOrNull({', '.join(args)}, '{functions.CASTS[called]}')"
+        zone = text(self.rules.timezone)
+        if called in functions.PARSED or called == "toDate":
+            return self._conversion(called, node["args"], args)
+        if called == "toTimeZone":
+            return f"toTimeZone({', '.join((args + [zone])[:2])})"
+        if called == "toDateTime64":
+            return f"toDateTime64({', '.join(args + ['6', zone][len(args) - 1 :])})"
+        if called in functions.SAME or called in functions.RENAMED:
+            distinct = "distinct " if node["distinct"] else ""
+            called = functions.RENAMED.get(called, called)
+            return f"{called}({distinct}{', '.join(args)})"
+        raise invalid(f"Unsupported function call '{node['name']}(...)'")
+
+    def _instant(self, instant: datetime) -> str:
+        shown = instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        utc = f"toDateTime64('{shown}', 6, 'UTC')"
+        if self.rules.timezone == "UTC":
+            return utc
+        return f"toTimeZone({utc}, {text(self.rules.timezone)})"
+
+    def _conversion(self, called: str, nodes: list[Node], args: list[str]) -> str:
+        """Print toDateTime or toDate: what they do depends on what they are given."""
+        if not args:
+            raise invalid(f"Function '{called}' expects at least 1 argument")
+        textual = self._is_text(nodes[0])
+        if called == "toDate":
+            return f"{'toDateOrNull' if textual else 'toDate'}({args[0]})"
+        zone = args[1] if len(args) > 1 else text(self.rules.timezone)
+        if textual or called != "toDateTime":
+            return f"{functions.PARSED[called]}({args[0]}, 6, {zone})"
+        return f"toDateTime({args[0]}, {zone})"
+
+    def _is_text(self, node: Node) -> bool:
+        node = self.filled(node)
+        if node["node"] == "Field":
+            first = str(node["chain"][0])
+            if len(node["chain"]) == 1 and first in self.scope.aliases:
+                return self._is_text(self.scope.aliases[first])
+            return self.scope.of_events and first in TEXTS
+        if node["node"] == "Call":
+            return node["name"] in functions.TEXTUAL
+        return node["node"] == "Constant" and isinstance(node["value"], str)

@@ -1,0 +1,195 @@
+"""HogQL to ClickHouse: a tree is printed as SQL, or refused as PostHog would.
+
+What a reader of events needs is here; joins, CTEs, windows and lambdas are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.posthog.errors import invalid
+from sandbox.posthog.expressions import Expressions, Scope
+from sandbox.posthog.fields import COLUMNS, name
+from sandbox.posthog.parser import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sandbox.posthog.expressions import Rules
+    from sandbox.posthog.parser import Node
+
+DEFAULT_LIMIT = 100
+
+_SELECT = {
+    "node", "start", "end", "select", "select_from", "where", "group_by", "having",
+    "order_by", "limit", "limit_by", "distinct", "offset",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A query in ClickHouse's SQL; `inner` and `columns` name its columns."""
+
+    sql: str
+    inner: list[str]  # in the SQL
+    columns: list[str]  # in the answer
+    limit: int
+    limited: bool  # by its author
+
+
+def to_clickhouse(hogql: str, rules: Rules) -> Printed:
+    """Print a query as ClickHouse's SQL.
+
+    Raises:
+        ApiError: PostHog would refuse it; or the sandbox has not got it.
+
+    """
+    return _Printer(hogql, rules).top(parse(hogql))
+
+
+class _Printer(Expressions):
+    """Print queries, and with them their limits and guards."""
+
+    def top(self, tree: Node) -> Printed:
+        """Print the outermost query, with the limits that PostHog sets there."""
+        if tree["node"] == "SelectSetQuery":
+            sql, columns = self.union(tree)
+            limited, asked = False, DEFAULT_LIMIT
+            sql = f"select * from ({sql})"
+            inner = columns
+        else:
+            limited = tree.get("limit") is not None
+            asked = self.count(tree["limit"]) if limited else DEFAULT_LIMIT
+            sql, inner, columns = self.select(dict(tree, limit=None))
+        limit = min(asked, self.rules.limit_max)
+        # one more than shown says whether there is more
+        rows = limit if limited else limit + 1
+        return Printed(f"{sql} limit {rows}", inner, columns, limit, limited)
+
+    def union(self, tree: Node) -> tuple[str, list[str]]:
+        """Print selects in a row; the first one names the columns."""
+        first, _, columns = self.select(tree["initial_select_query"])
+        parts = [first]
+        for part in tree["subsequent_select_queries"]:
+            if part["set_operator"] != "UNION ALL":
+                raise self.refused(part["set_operator"])
+            parts.append(self.select(part["select_query"])[0])
+        return " union all ".join(f"({part})" for part in parts), columns
+
+    def select(self, tree: Node) -> tuple[str, list[str], list[str]]:
+        """Print a SELECT.
+
+        Returns:
+            The SQL, the names of its columns there, and in the answer.
+
+        """
+        if tree["node"] == "SelectSetQuery":
+            sql, columns = self.union(tree)
+            return sql, columns, columns
+        if tree.get("offset") is not None:
+            detail = "OFFSET is not supported for queries made with an API key. "
+            raise invalid(detail + "Use a filter on the last row instead.")
+        for key, value in tree.items():
+            if key not in _SELECT and value:
+                raise self.refused(key)
+        outer, self.scope = self.scope, Scope()
+        try:
+            return self.clauses(tree)
+        finally:
+            self.scope = outer
+
+    def clauses(self, tree: Node) -> tuple[str, list[str], list[str]]:
+        source = self.source_of(tree["select_from"]) if tree["select_from"] else ""
+        items, inner, columns = self.columns(tree["select"])
+        sql = f"select {'distinct ' if tree['distinct'] else ''}{', '.join(items)}"
+        where = [self.expr(tree["where"])] if tree["where"] else []
+        tail = ""
+        if tree.get("group_by"):
+            tail += f" group by {self.list(tree['group_by'])}"
+        if tree.get("having"):
+            tail += f" having {self.expr(tree['having'])}"
+        if tree.get("order_by"):
+            tail += f" order by {', '.join(map(self.order, tree['order_by']))}"
+        if by := tree.get("limit_by"):
+            if by["offset_value"] is not None:
+                detail = "OFFSET is not supported for queries made with an API key."
+                raise invalid(detail)
+            tail += f" limit {self.count(by['n'])} by {self.list(by['exprs'])}"
+        if tree.get("limit") is not None:
+            tail += f" limit {self.count(tree['limit'])}"
+        if self.scope.of_events:
+            where.insert(0, self.rules.guard)
+            if not (self.scope.aggregates or tree.get("group_by")):
+                source = f" from {self.rules.rows_from}"
+        if where:
+            source += " where " + " and ".join(f"({part})" for part in where)
+        return f"{sql}{source}{tail}", inner, columns
+
+    def source_of(self, join: Node) -> str:
+        """Print FROM, and learn which fields there are."""
+        for key in ("next_join", "sample", "table_final", "column_aliases"):
+            if join.get(key):
+                raise self.refused("JOIN" if key == "next_join" else key)
+        table = join["table"]
+        if table["node"] == "Field":
+            if table["chain"] != ["events"]:
+                raise invalid(f"Unknown table `{'.'.join(table['chain'])}`.")
+            self.scope.of_events = True
+            self.scope.table = join["alias"] or "events"
+            return " from events"
+        sql, _, columns = self.select(table)
+        self.scope.columns = frozenset(columns)
+        self.scope.table = join["alias"]
+        return f" from ({sql})"
+
+    def columns(self, nodes: list[Node]) -> tuple[list[str], list[str], list[str]]:
+        """Print what is selected, each under a name of its own."""
+        items: list[str] = []
+        inner: list[str] = []
+        columns: list[str] = []
+        for node in self.expanded(nodes):
+            alias = None
+            expr = node
+            if node["node"] == "Alias":
+                alias, expr = node["alias"], node["expr"]
+                if alias in self.scope.aliases:
+                    detail = f"Cannot redefine an alias with the name: {alias}"
+                    raise invalid(detail)
+            sql = self.expr(expr)
+            if alias is not None:
+                self.scope.aliases[alias] = expr
+                label = alias
+            elif expr["node"] == "Field":
+                label = str(expr["chain"][-1])
+            else:
+                label = self.source[node["start"]["offset"] : node["end"]["offset"]]
+            inner.append(f"{label}#{len(inner)}" if label in inner else label)
+            columns.append(label)
+            items.append(f"{sql} as {name(inner[-1])}")
+        return items, inner, columns
+
+    def expanded(self, nodes: list[Node]) -> Iterable[Node]:
+        for node in nodes:
+            if node["node"] == "Field" and node["chain"][-1] == "*":
+                shown = COLUMNS if self.scope.of_events else sorted(self.scope.columns)
+                yield from ({"node": "Field", "chain": [each]} for each in shown)
+            else:
+                yield node
+
+    def order(self, node: Node) -> str:
+        return f"{self.expr(node['expr'])} {node['order'].lower()}"
+
+    def list(self, nodes: list[Node]) -> str:
+        return ", ".join(self.expr(node) for node in nodes)
+
+    def count(self, node: Node) -> int:
+        value = self.filled(node).get("value")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            detail = "LIMIT must be a constant number"
+            raise invalid(detail)
+        return value
+
+    def subquery(self, node: Node) -> str:
+        """Print a query inside an expression."""
+        return f"({self.select(node)[0]})"

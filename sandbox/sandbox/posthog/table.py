@@ -1,0 +1,164 @@
+"""Where the events are: a ClickHouse table sorted as PostHog's. No HTTP, no HogQL."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import chdb
+import msgspec
+from chdb.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+# The engine, sort key and partition are PostHog's (posthog/models/event/sql.py).
+# `visible_at` is ours: when Kafka and the insert have brought the row to readers.
+_EVENTS = """
+create table if not exists events (
+  uuid UUID default generateUUIDv7(),
+  event String,
+  properties String default '{}',
+  timestamp DateTime64(6, 'UTC') default now64(6, 'UTC'),
+  team_id Int64 default 1,
+  distinct_id String,
+  elements_chain String,
+  created_at DateTime64(6, 'UTC') default timestamp,
+  person_id UUID default toUUID(UUIDNumToString(MD5(distinct_id))),
+  person_properties String default '{}',
+  `$session_id` String,
+  `$window_id` String,
+  visible_at DateTime64(6, 'UTC') default created_at,
+  _timestamp DateTime default now()
+) engine = ReplacingMergeTree(_timestamp)
+partition by toYYYYMM(timestamp)
+order by (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid))
+settings parts_to_throw_insert = 1000000, parts_to_delay_insert = 1000000
+"""
+_SETTINGS = (
+    "optimize_on_insert = 0",  # copies in one insert stay copies, as between two
+    "max_partitions_per_insert_block = 0",
+    "output_format_json_quote_64bit_integers = 0",
+    "output_format_json_escape_forward_slashes = 0",
+)
+
+
+class Answer(msgspec.Struct):
+    """What ClickHouse answered: the rows as the bytes of a JSON array of arrays."""
+
+    data: bytes
+    meta: list[dict[str, str]]
+    rows: int
+    rows_read: int
+    bytes_read: int
+
+
+class Table:
+    """The one ClickHouse of this process, asked from one thread: it is not reentrant."""
+
+    def __init__(self, path: Path) -> None:
+        self._worker = ThreadPoolExecutor(1, "clickhouse")
+        self._latest: str | None = None
+        self._worker.submit(self._open, path).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.submit(lambda: self._session.close()).result()
+        self._worker.shutdown()
+
+    def _open(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self._session = Session(str(path))
+        self._session.query("create database if not exists posthog")
+        self._session.query("use posthog")
+        for setting in _SETTINGS:
+            self._session.query(f"set {setting}")
+        self._session.query(_EVENTS)
+        self._session.query("system stop merges events")
+
+    async def raw(self, sql: str) -> bytes:
+        """Run any statement.
+
+        Returns:
+            ClickHouse's JSONCompact, or nothing for a statement without rows.
+
+        Raises:
+            chdb.ChdbError: ClickHouse refused or failed.
+
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, self._run, sql)
+
+    def _run(self, sql: str) -> bytes:
+        merges = re.match(r"\s*optimize\b", sql, re.IGNORECASE)
+        if not re.match(r"\s*(select|with|describe|explain|show)\b", sql, re.I):
+            self._latest = None
+        if merges:
+            self._session.query("system start merges events")
+        try:
+            answer: bytes = self._session.query(sql, "JSONCompact").bytes()
+        finally:
+            if merges:
+                self._session.query("system stop merges events")
+        return answer
+
+    async def ask(self, sql: str, *, seconds: float = 0) -> Answer:
+        """Run a query.
+
+        Args:
+            sql: A SELECT in ClickHouse's SQL, without SETTINGS or FORMAT.
+            seconds: The longest that it may run; 0 is no limit.
+
+        Raises:
+            chdb.ChdbError: ClickHouse refused or failed.
+
+        """
+        limit = f"\nsettings max_execution_time = {seconds}" if seconds else ""
+        return _split(await self.raw(sql + limit))
+
+    async def values(self, sql: str) -> list[list[Any]]:
+        """Run a query whose answer is small: its rows."""
+        rows: list[list[Any]] = msgspec.json.decode((await self.ask(sql)).data)
+        return rows
+
+    async def insert(self, rows: list[dict[str, Any]]) -> None:
+        """Add events; columns that a row leaves out take their defaults."""
+        if not rows:
+            return
+        columns = ", ".join(f"`{name}`" for name in rows[0])
+        lines = b"\n".join(map(msgspec.json.encode, rows)).decode()
+        await self.raw(f"insert into events ({columns}) format JSONEachRow\n{lines}")
+
+    async def latest_visibility(self) -> str:
+        """Say until when rows become visible, as ClickHouse prints the instant."""
+        if self._latest is None:
+            rows = await self.values("select toString(max(visible_at)) from events")
+            self._latest = rows[0][0]
+        return self._latest
+
+    async def clear(self) -> None:
+        """Forget every event."""
+        await self.raw("truncate table events")
+
+
+def _split(answer: bytes) -> Answer:
+    """Cut the rows out of JSONCompact, unread: they go to the client as they are."""
+    head, _, rest = answer.partition(b'\n\t"data":\n\t')
+    data, _, tail = rest.rpartition(b',\n\n\t"rows": ')
+    if not tail:  # an answer without rows ends `[\n\n\t],`
+        msg = "ClickHouse's JSONCompact has changed its layout"
+        raise ValueError(msg)
+    frame = msgspec.json.decode(head + b'\n\t"rows": ' + tail)
+    read = frame["statistics"]
+    return Answer(
+        data, frame["meta"], frame["rows"], read["rows_read"], read["bytes_read"]
+    )
+
+
+__all__ = ["Answer", "Table", "chdb"]

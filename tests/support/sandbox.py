@@ -1,0 +1,115 @@
+"""The sandbox as a real process, for tests. What it does is its own business."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+API_KEY = "phx_sandbox"
+PROJECT_TOKEN = "phc_sandbox"  # noqa: S105 - opens the sandbox only
+
+
+class Sandbox:
+    """One process on a free port, over a temporary folder; stopped at the end."""
+
+    def __init__(self, side: str = "posthog") -> None:
+        self.side = side
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
+        command = [sys.executable, "-m", "sandbox.serve", "--port", "0"]
+        self._process = subprocess.Popen(
+            [*command, "--data", self._folder.name, "--side", self.side],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        ready = self._process.stdout.readline()
+        assert ready.startswith("sandbox ready on "), ready
+        self.url = ready.split()[-1]
+        self._session = requests.Session()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        finally:
+            self.kill()
+            self._folder.cleanup()
+
+    def kill(self) -> None:
+        """End the process at once, as SIGKILL does."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _control(self, method: str, path: str, body: Any = None) -> Any:
+        url = f"{self.url}/sandbox/{path}"
+        answer = self._session.request(method, url, json=body, timeout=300)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def sql(self, sql: str) -> list[list[Any]]:
+        """Run ClickHouse's own SQL on the table `events`; give the rows."""
+        rows: list[list[Any]] = self._control("POST", "posthog/sql", {"sql": sql})[
+            "data"
+        ]
+        return rows
+
+    def behave(self, **patch: Any) -> None:
+        """Turn switches of PostHog's side."""
+        self._control("PATCH", "posthog/behaviour", patch)
+
+    def fault(self, *rules: dict[str, Any], seed: int = 1) -> None:
+        """Put these faults in force, instead of all others."""
+        self._control("PUT", "faults", {"seed": seed, "rules": rules})
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Say which requests there were."""
+        entries: list[dict[str, Any]] = self._control("GET", "posthog/requests")
+        return entries
+
+    def forget_requests(self) -> None:
+        """Start a new list of requests."""
+        self._control("DELETE", "posthog/requests")
+
+    def reset(self) -> None:
+        """Forget data, requests, faults and switches."""
+        self._control("POST", "reset")
+
+    def hogql(self, sql: str, **query: Any) -> list[list[Any]]:
+        """Ask as an API client would; give the rows."""
+        answer = self.post_query(sql, **query)
+        assert answer.ok, answer.text
+        rows: list[list[Any]] = answer.json()["results"]
+        return rows
+
+    def post_query(
+        self,
+        sql: str,
+        *,
+        key: str = API_KEY,
+        project: str = "1",
+        refresh: str | None = "force_blocking",
+        **query: Any,
+    ) -> requests.Response:
+        """Post to the query endpoint; further arguments go into `query`."""
+        body: dict[str, Any] = {"query": {"kind": "HogQLQuery", "query": sql} | query}
+        if refresh:
+            body["refresh"] = refresh
+        return requests.post(
+            f"{self.url}/api/projects/{project}/query/",
+            json=body,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=300,
+        )
