@@ -48,8 +48,7 @@ def serve(options: argparse.Namespace) -> Outcome:
     """Run in the foreground until a signal comes."""
     from sandbox import serve as server  # noqa: PLC0415 - ClickHouse takes long to load
 
-    server.serve(options.port, options.data, options.side)
-    return 0, ""
+    return server.serve(options.port, options.data, options.side), ""
 
 
 def up(options: argparse.Namespace) -> Outcome:

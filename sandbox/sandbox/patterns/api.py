@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from sandbox.control import Control
+
 IDS = """
 select count(*) as "rows", count(distinct uuid) as "distinct",
     count(distinct request_id) as requests, min(received_at) as first_received_at,
@@ -33,31 +35,34 @@ from webhook where webhook = $1
 """
 
 
+def routes(data: Path, control: Control) -> list[Route]:
+    """Open the table under `data`, and say which paths there are.
+
+    It is emptied on the control's reset, closed when the sandbox stops. Raises
+    TableError where it cannot be opened: another process has it.
+    """
+    table = control.open(Table(data / "patterns.duckdb"))
+
+    async def reset() -> None:
+        await asyncio.to_thread(table.forget)
+
+    control.on_reset(reset)
+    here = Patterns(table, data)
+    return [
+        Route("/", here.page),
+        Route("/api/app/webhooks/{webhook}", here.receive, methods=["POST"]),
+        Route("/sandbox/patterns/stats", here.stats),
+        Route("/sandbox/patterns/sql", here.sql, methods=["POST"]),
+        Route("/sandbox/patterns/{webhook}/ids", here.ids),
+    ]
+
+
 class Patterns:
-    """The webhook node and its table. One process at a time has the file."""
+    """The webhook node, and what can be asked of it."""
 
-    def __init__(self, data: Path) -> None:
-        """Open the table in `data`. Raises TableError where that cannot be done."""
+    def __init__(self, table: Table, data: Path) -> None:
+        self.table = table
         self.data = data
-        self.table = Table(data / "patterns.duckdb")
-
-    def routes(self) -> list[Route]:
-        """Give the paths that this side answers."""
-        return [
-            Route("/", self.page),
-            Route("/api/app/webhooks/{webhook}", self.receive, methods=["POST"]),
-            Route("/sandbox/patterns/stats", self.stats),
-            Route("/sandbox/patterns/sql", self.sql, methods=["POST"]),
-            Route("/sandbox/patterns/{webhook}/ids", self.ids),
-        ]
-
-    def reset(self) -> None:
-        """Forget all that arrived."""
-        self.table.forget()
-
-    def close(self) -> None:
-        """Finish what is under way and close the file."""
-        self.table.close()
 
     async def receive(self, request: Request) -> Response:
         """Answer 200 when every record of the body is committed, else 400 or 500."""
