@@ -1,0 +1,259 @@
+"""The questions to PostHog's events, and the HogQL of each. Pure text; asks nobody.
+
+Each question is a frozen value with `label` (for logs) and `sql()`. What they keep to:
+
+- LIMIT is always written out (PostHog's default is 100); OFFSET is refused for keys.
+- An instant is `toDateTime64('...', 6, 'UTC')`: typed, and with its time zone, since
+  `toDateTime` of a text that does not parse is NULL, which selects nothing, silently.
+- A key's condition has a plain bound on `timestamp` beside it, by which ClickHouse
+  skips days. UUIDs are ordered as text: ClickHouse orders the type by its second half.
+- `poe.properties` are the person's properties as stored on the event. The others,
+  `person.properties`, need a join, and are the person's of today: not of the event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tap_posthog import instants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from tap_posthog.region import Key, Region
+
+MOST_ROWS = 50_000  # PostHog's ceiling on LIMIT
+KEY_COLUMNS = ("uuid", "timestamp", "created_at")
+FIELDS = {
+    "session_id": "`$session_id`",
+    "window_id": "`$window_id`",
+    "person_properties": "poe.properties",
+}
+# As PostHog's own escape_hogql_string.
+ESCAPES = str.maketrans(
+    {
+        "\b": "\\b",
+        "\f": "\\f",
+        "\r": "\\r",
+        "\n": "\\n",
+        "\t": "\\t",
+        "\0": "\\0",
+        "\a": "\\a",
+        "\v": "\\v",
+        "\\": "\\\\",
+        "'": "\\'",
+    }
+)
+MILLISECOND = timedelta(milliseconds=1)
+# toUnixTimestamp64Milli counts from 1970; its sum with this is never negative.
+MILLIS_TO_1970 = 2_208_988_800_000
+ROW_ORDER = "timestamp, toString(uuid)"
+DISTINCT = "uniqExact(tuple(timestamp, uuid))"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events, by name; empty means all, or none left out."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What time is it at the server? One row: now."""
+
+    label = "clock"
+
+    def sql(self) -> str:
+        """Print it."""
+        return "select now() limit 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The first rows of a region, in the order of their keys."""
+
+    region: Region
+    filters: Filters
+    columns: tuple[str, ...]  # beside the key columns, which come first
+    limit: int
+
+    label = "rows"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns of the answer, in order."""
+        others = (name for name in self.columns if name not in KEY_COLUMNS)
+        return (*KEY_COLUMNS, *others)
+
+    def sql(self) -> str:
+        """Print it."""
+        return (
+            f"select {', '.join(FIELDS.get(name, name) for name in self.names)} "
+            f"from events where {_where(self.region, self.filters)} "
+            f"order by {ROW_ORDER} limit {self.limit}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many rows has each region? A row each: index, count, first and last time.
+
+    The regions must not overlap; one without rows has no row in the answer.
+    """
+
+    regions: tuple[Region, ...]
+    filters: Filters
+
+    label = "extent"
+
+    def sql(self) -> str:
+        """Print it."""
+        conditions = [_bounds(region) for region in self.regions]
+        cases = ", ".join(f"{each}, {n}" for n, each in enumerate(conditions[:-1]))
+        last = len(conditions) - 1
+        index = f"multiIf({cases}, {last})" if cases else "0"
+        where = _all([_any(conditions), *_names(self.filters)])
+        return (
+            f"select {index} as region, count(), min(timestamp), max(timestamp) "
+            f"from events where {where} group by region order by region limit 100"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many rows has each stretch of time? A row each that has some: number, count.
+
+    Stretch n is `grain` long and begins n grains after 1900-01-01.
+    """
+
+    region: Region
+    filters: Filters
+    grain: timedelta
+    limit: int
+
+    label = "histogram"
+
+    def sql(self) -> str:
+        """Print it."""
+        grain = self.grain // MILLISECOND
+        number = (
+            f"intDiv(toUnixTimestamp64Milli(timestamp) + {MILLIS_TO_1970}, {grain})"
+        )
+        return (
+            f"select {number} as stretch, count() from events "
+            f"where {_where(self.region, self.filters)} "
+            f"group by stretch order by stretch limit {self.limit}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """How many different keys does a region hold? One row: the count."""
+
+    region: Region
+    filters: Filters
+
+    label = "audit"
+
+    def sql(self) -> str:
+        """Print it."""
+        where = _where(self.region, self.filters)
+        return f"select {DISTINCT} from events where {where} limit 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """How many different keys has each hour of `created_at`? A row each: hour, count.
+
+    Of an hour's rows only those that happened after its end - `late_window` count.
+    """
+
+    region: Region
+    filters: Filters
+    late_window: timedelta
+
+    label = "recheck"
+
+    def sql(self) -> str:
+        """Print it."""
+        behind = (self.late_window - timedelta(hours=1)) // timedelta(seconds=1)
+        floor = f"toStartOfHour(created_at) - toIntervalSecond({behind})"
+        where = _where(self.region, self.filters)
+        return (
+            f"select toStartOfHour(created_at) as hour, {DISTINCT} from events "
+            f"where {where} and timestamp >= {floor} "
+            f"group by hour order by hour limit {MOST_ROWS}"
+        )
+
+
+Question = Clock | Extent | Histogram | Distinct | Hours
+
+
+def text(value: str) -> str:
+    """Write a string as HogQL reads it. Braces mean nothing inside quotes."""
+    return f"'{value.translate(ESCAPES)}'"
+
+
+def moment(instant: datetime) -> str:
+    """Write an instant so that no setting of the project can move it."""
+    at = instants.spell(instants.within(instant))[:-1].replace("T", " ")
+    return f"toDateTime64('{at}', 6, 'UTC')"
+
+
+def _where(region: Region, filters: Filters) -> str:
+    return _all([_bounds(region), *_names(filters)])
+
+
+def _names(filters: Filters) -> list[str]:
+    conditions = []
+    if filters.include:
+        conditions.append(f"event in ({', '.join(map(text, filters.include))})")
+    if filters.exclude:
+        conditions.append(f"event not in ({', '.join(map(text, filters.exclude))})")
+    return conditions
+
+
+def _bounds(region: Region) -> str:
+    conditions = []
+    if region.start:
+        conditions.append(f"timestamp >= {moment(region.start)}")
+    if region.after:
+        conditions += _beyond(region.after)
+    if region.end:
+        conditions.append(f"timestamp < {moment(region.end)}")
+    if region.through:
+        conditions += _up_to(region.through)
+    if region.created_from:
+        conditions.append(f"created_at >= {moment(region.created_from)}")
+    if region.created_before:
+        conditions.append(f"created_at < {moment(region.created_before)}")
+    return _all(conditions)
+
+
+def _beyond(key: Key) -> list[str]:
+    at = moment(instants.read(key.timestamp))
+    if not key.uuid:
+        return [f"timestamp >= {at}"]
+    tie = f"(timestamp > {at} or toString(uuid) > {text(key.uuid)})"
+    return [f"timestamp >= {at}", tie]
+
+
+def _up_to(key: Key) -> list[str]:
+    at = moment(instants.read(key.timestamp))
+    if not key.uuid:
+        return [f"timestamp < {at}"]
+    tie = f"(timestamp < {at} or toString(uuid) <= {text(key.uuid)})"
+    return [f"timestamp <= {at}", tie]
+
+
+def _all(conditions: Iterable[str]) -> str:
+    return " and ".join(conditions) or "true"
+
+
+def _any(conditions: Iterable[str]) -> str:
+    return "(" + " or ".join(f"({each})" for each in conditions) + ")"

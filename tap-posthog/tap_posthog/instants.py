@@ -1,0 +1,56 @@
+"""Points in time: as text, as UTC datetimes, and as ticks for arithmetic. Pure.
+
+Text is always `YYYY-MM-DDTHH:MM:SS.ffffffZ`, so that the order of texts is the order of
+time. A tick is a microsecond since 1900-01-01, the first instant that ClickHouse's
+DateTime64 holds, so that no tick is negative.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+FIRST = datetime(1900, 1, 1, tzinfo=UTC)
+LAST = datetime(2299, 12, 31, tzinfo=UTC)  # DateTime64 ends with this year
+TICK = timedelta(microseconds=1)
+
+
+def read(text: str) -> datetime:
+    """Read a time in any ISO spelling; without an offset it is UTC.
+
+    Raises:
+        ValueError: the text is no time, or lies beyond what a datetime holds.
+
+    """
+    given = datetime.fromisoformat(text)
+    try:
+        return given.replace(tzinfo=given.tzinfo or UTC).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def spell(instant: datetime) -> str:
+    """Write an aware time as text of this project's one form."""
+    text = (
+        instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    )
+    return f"{text}Z"
+
+
+def within(instant: datetime) -> datetime:
+    """Move a time that ClickHouse cannot hold to the nearest that it can."""
+    return min(max(instant, FIRST), LAST)
+
+
+def before(instant: datetime, span: timedelta) -> datetime:
+    """Go back by a span, but not beyond the first instant."""
+    return instant - span if instant - FIRST > span else FIRST
+
+
+def ticks(instant: datetime) -> int:
+    """Count the microseconds since 1900, exactly."""
+    return (within(instant) - FIRST) // TICK
+
+
+def at(ticks: int) -> datetime:
+    """Turn ticks into a time again."""
+    return FIRST + ticks * TICK
