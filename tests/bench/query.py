@@ -28,7 +28,7 @@ SELECT = ", ".join(COLUMNS).replace("session_id, window_id", "$session_id, $wind
 
 def page(after: str | None, size: int) -> dict[str, Any]:
     """Give the body that asks for ``size`` events after an RFC 3339 time."""
-    where = f" where timestamp > toDateTime64('{after}', 6, 'UTC')" if after else ""
+    where = f" where timestamp > toDateTime('{after}')" if after else ""
     return {
         "query": {
             "kind": "HogQLQuery",

@@ -1,0 +1,72 @@
+"""The arithmetic and the pictures of the benches. Nothing here is timed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.bench.quota import EVENTS_LIST, QUERY, Quota, Reader, spelled
+
+
+@pytest.mark.parametrize(
+    ("requests", "seconds"),
+    [
+        pytest.param(0, 0, id="nothing"),
+        pytest.param(240, 0, id="one burst"),
+        pytest.param(241, 60, id="one more than a minute holds"),
+        pytest.param(2_400, 540, id="one hour's, in ten minutes"),
+        pytest.param(2_401, 3_600, id="one more than an hour holds"),
+        pytest.param(100_000, 147_960, id="a hundred million events, 1,000 a page"),
+    ],
+)
+def test_the_quota_is_used_as_early_as_it_may_be(requests: int, seconds: int) -> None:
+    """Requests go in bursts of a minute until the hour is full."""
+    assert QUERY.seconds(requests) == seconds
+
+
+def starts(quota: Quota, requests: int) -> list[int]:
+    """Start each request as early as both windows let it: the slow way."""
+    times: list[int] = []
+    for n in range(requests):
+        earliest = times[-1] if times else 0
+        if n >= quota.per_minute:
+            earliest = max(earliest, times[n - quota.per_minute] + 60)
+        if n >= quota.per_hour:
+            earliest = max(earliest, times[n - quota.per_hour] + 3_600)
+        times.append(earliest)
+    return times
+
+
+@given(st.integers(1, 20), st.integers(1, 10), st.integers(1, 400))
+def test_the_formula_is_what_two_sliding_windows_give(
+    per_minute: int, minutes: int, requests: int
+) -> None:
+    """The formula agrees with a reader that asks as early as it is let."""
+    quota = Quota(per_minute, per_minute * minutes)
+
+    assert quota.seconds(requests) == starts(quota, requests)[-1]
+
+
+def test_a_backfill_takes_the_slower_of_quota_and_program() -> None:
+    """Under its quota the program's own speed counts; over it, the quota."""
+    slow = Reader(110, 1_000, QUERY)
+    fast = Reader(1_001, 1_000_000, EVENTS_LIST)
+
+    assert slow.seconds(1_000_000) == 1_000
+    assert fast.seconds(10_000_000) == 8 * 3_600 + 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "0 s"),
+        (59, "59 s"),
+        (3_600, "1 h"),
+        (12_010, "3 h 20 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_times_are_spelled_in_two_units(seconds: float, words: str) -> None:
+    """Nobody needs the seconds of a day."""
+    assert spelled(seconds) == words
