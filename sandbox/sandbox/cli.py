@@ -6,19 +6,24 @@ What each does is in its own module; here are only the words and the exit codes.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandbox import analyses
+from sandbox.analyses import ANALYSES
 from sandbox.remote import Remote, SandboxError
+from sandbox.report import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PORT = "8643"
 DATA = ".sandbox"
@@ -48,7 +53,8 @@ def serve(options: argparse.Namespace) -> Outcome:
     """Run in the foreground until a signal comes."""
     from sandbox import serve as server  # noqa: PLC0415 - ClickHouse takes long to load
 
-    return server.serve(options.port, options.data, options.side), ""
+    with _owning(options.data):
+        return server.serve(options.port, options.data, options.side), ""
 
 
 def up(options: argparse.Namespace) -> Outcome:
@@ -102,18 +108,14 @@ def more(options: argparse.Namespace) -> Outcome:
 
 def report(options: argparse.Namespace) -> Outcome:
     """Compare both ends; 1 where something is missing or double."""
-    from sandbox.report import compare  # noqa: PLC0415 - as above
-
     found = compare(Remote(options.port), options.webhook)
     return int(not found.complete), str(found)
 
 
 def analyse(options: argparse.Namespace) -> Outcome:
     """Show what the events say."""
-    from sandbox import analyses  # noqa: PLC0415 - as above
-
-    remote = Remote(options.port)
-    return 0, "\n\n".join(analyses.run(remote, name) for name in options.name)
+    remote, names = Remote(options.port), options.name or ANALYSES[:3]
+    return 0, "\n\n".join(analyses.run(remote, name) for name in names)
 
 
 COMMANDS = {
@@ -127,13 +129,31 @@ COMMANDS = {
 }
 
 
+@contextmanager
+def _owning(data: Path) -> Iterator[None]:
+    """Keep other sandboxes out of the folder, for as long as this process lives."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with (data / "sandbox.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        msg = (
+            f"another sandbox has its data in {data}; stop it, or choose another --data"
+        )
+        raise SandboxError(msg) from None
+
+
 def _start(remote: Remote, data: Path) -> None:
     """Start a process of its own, which holds none of our pipes, and wait for it."""
+    if remote.port == 0:
+        msg = "in the background it needs a port that others can find; 0 is for serve"
+        raise SandboxError(msg)
     where = ["--port", str(remote.port), "--data", str(data)]
     try:
         data.mkdir(parents=True, exist_ok=True)
         log = data / "sandbox.log"
-        with log.open("wb") as out:
+        with log.open("ab") as out:
             process = subprocess.Popen(  # noqa: S603 - this very program
                 [sys.executable, "-m", "sandbox.cli", "serve", *where],
                 stdin=subprocess.DEVNULL,
@@ -205,9 +225,16 @@ def _parser() -> argparse.ArgumentParser:
     reporter = command("report", "Compare what PostHog has with what the webhook got")
     reporter.add_argument("--webhook", default="demo", help="its id (demo)")
     analyst = command("analyses", "Funnel, retention, lifetime value and more")
-    names = ["funnel", "retention", "lifetime_value", "churn", "lead_scoring"]
-    analyst.add_argument("name", nargs="*", choices=names, default=names[:3])
+    which = f"some of {', '.join(ANALYSES)}; else the first three"
+    analyst.add_argument("name", nargs="*", type=_analysis, help=which)
     return parser
+
+
+def _analysis(text: str) -> str:
+    if text not in ANALYSES:
+        msg = f"{text!r} is none of {', '.join(ANALYSES)}"
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def _port(text: str) -> int:

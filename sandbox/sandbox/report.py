@@ -43,8 +43,9 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether every event is at the webhook, once."""
-        return not (self.missing or self.duplicates or self.unknown)
+        """Whether there are events, and each is at the webhook, once."""
+        wrong = self.missing or self.duplicates or self.unknown
+        return self.in_posthog > 0 and not wrong
 
     def __str__(self) -> str:
         """Give the figures in the order in which one asks for them."""
@@ -69,7 +70,7 @@ class Report:
         return f"{text}\n{self._verdict()}"
 
     def _verdict(self) -> str:
-        if not self.in_posthog:
+        if not self.in_posthog and not self.received:
             return "Nothing to compare: PostHog's side is empty."
         if self.complete:
             return "Complete: every event arrived, once."

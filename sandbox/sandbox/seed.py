@@ -80,7 +80,7 @@ def _send(remote: Remote, events: list[Event], again: list[Event]) -> None:
     before = _count(remote)
     failures: list[Exception] = []
     # The client writes a traceback for what is reported here in one line.
-    logging.getLogger("posthog").setLevel(logging.CRITICAL)
+    logging.getLogger("posthog").disabled = True
     client = Posthog(
         PROJECT_TOKEN,
         host=remote.url,

@@ -14,8 +14,7 @@ from sandbox.remote import SandboxError
 if TYPE_CHECKING:
     from sandbox.remote import Remote
 
-NAMES = ("funnel", "retention", "lifetime_value", "churn", "lead_scoring")
-SHOWN = NAMES[:3]
+ANALYSES = ("funnel", "retention", "lifetime_value", "churn", "lead_scoring")
 
 
 def run(remote: Remote, name: str) -> str:
