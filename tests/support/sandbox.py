@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
 
 API_KEY = "phx_sandbox"
@@ -17,16 +19,21 @@ PROJECT_TOKEN = "phc_sandbox"  # noqa: S105 - opens the sandbox only
 
 
 class Sandbox:
-    """One process on a free port, over a temporary folder; stopped at the end."""
+    """One process on a free port, stopped at the end.
 
-    def __init__(self, side: str = "posthog") -> None:
+    Its data is in ``data``, or in a folder that goes with it.
+    """
+
+    def __init__(self, side: str = "posthog", data: Path | None = None) -> None:
         self.side = side
+        self._data = data
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
+        data = str(self._data or self._folder.name)
         command = [sys.executable, "-m", "sandbox.serve", "--port", "0"]
         self._process = subprocess.Popen(
-            [*command, "--data", self._folder.name, "--side", self.side],
+            [*command, "--data", data, "--side", self.side],
             stdout=subprocess.PIPE,
             text=True,
         )
