@@ -1,0 +1,168 @@
+"""Records to batches under the limits, each with its id. Pure: bytes in, bytes out.
+
+A batch holds records of one stream. A body is only built from bytes that came in.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_VERSION = b"1"  # of the way in which ids are made
+_ID_LENGTH = len("msg_") + 52  # 32 bytes in base32, without its padding
+
+
+def batch_id(stream: str, body: bytes) -> str:
+    """Return the id of a content: the same bytes have it in every run and process.
+
+    ``msg_`` and letters, no ``.``: Standard Webhooks uses that as a separator.
+    """
+    digest = hashlib.sha256(_VERSION + b"\0" + _utf8(stream) + b"\0")
+    digest.update(body)
+    return "msg_" + base64.b32encode(digest.digest()).decode().rstrip("=").lower()
+
+
+def _utf8(stream: str) -> bytes:
+    return stream.encode("utf-8", "surrogatepass")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Payload:
+    """How records become one body: array, ndjson or envelope."""
+
+    format: str
+
+    @property
+    def content_type(self) -> str:
+        """What the body is, as a header says it."""
+        is_lines = self.format == "ndjson"
+        return "application/x-ndjson" if is_lines else "application/json"
+
+    def overhead(self, stream: str) -> int:
+        """Bytes of a body beside its records, one byte less than with none in it.
+
+        Every record costs its length + 1: a comma between two or a line's end.
+        """
+        if self.format == "ndjson":
+            return 0
+        envelope = len(self._head(stream)) + _ID_LENGTH + len(self._middle) + 1
+        return 1 if self.format == "array" else envelope + 1
+
+    def encode(self, stream: str, records: Sequence[bytes]) -> tuple[str, bytes]:
+        """Return the id and the exact bytes of a body."""
+        if self.format == "ndjson":
+            body = b"\n".join(records) + b"\n"
+            return batch_id(stream, body), body
+        body = b"[" + b",".join(records) + b"]"
+        name = batch_id(stream, body)
+        if self.format == "envelope":
+            body = self._head(stream) + name.encode() + self._middle + body + b"}"
+        return name, body
+
+    def _head(self, stream: str) -> bytes:
+        return b'{"stream":' + json.dumps(stream).encode() + b',"batch_id":"'
+
+    @property
+    def _middle(self) -> bytes:
+        return b'","records":'
+
+
+@dataclasses.dataclass(slots=True)
+class Batch:
+    """Records of one stream. ``size``: exact bytes of the body that they make."""
+
+    number: int  # in the order of opening, over all streams
+    stream: str
+    opened_at: float
+    size: int
+    records: list[bytes] = dataclasses.field(default_factory=list)
+
+
+class Batcher:
+    """One open batch a stream; whichever limit is met first seals it.
+
+    ``sealed`` holds what is ready, in the order of sealing: take it from there.
+    """
+
+    def __init__(self, payload: Payload, *, rows: int, size: int, age: float) -> None:
+        """``rows``, ``size`` (bytes of a body), ``age`` (seconds) are the most allowed.
+
+        A single record above ``size`` goes alone.
+        """
+        self.sealed: list[Batch] = []
+        self.opened = 0
+        self.size = size
+        self._payload = payload
+        self._rows = rows
+        self._age = age
+        self._open: dict[str, Batch] = {}
+
+    def add(self, stream: str, record: bytes, now: float) -> bool:
+        """Take a record. Return whether something is sealed.
+
+        ``now`` is only looked at when the record opens a batch.
+        """
+        batch = self._open.get(stream)
+        cost = len(record) + 1
+        if batch is not None and batch.size + cost > self.size:
+            self._seal(batch)
+            batch = None
+        if batch is None:
+            overhead = self._payload.overhead(stream)
+            batch = Batch(self.opened, stream, now, overhead)
+            self._open[stream] = batch
+            self.opened += 1
+        batch.records.append(record)
+        batch.size += cost
+        if len(batch.records) >= self._rows or batch.size >= self.size:
+            self._seal(batch)
+        return bool(self.sealed)
+
+    def due(self) -> float | None:
+        """Return when the oldest open batch has to be sealed, None with none open."""
+        oldest = next(iter(self._open.values()), None)
+        return None if oldest is None else oldest.opened_at + self._age
+
+    def seal_due(self, now: float) -> None:
+        """Seal every batch whose first record has waited long enough."""
+        for batch in list(self._open.values()):
+            if batch.opened_at + self._age <= now:
+                self._seal(batch)
+
+    def seal_all(self) -> None:
+        """Seal what is open."""
+        for batch in list(self._open.values()):
+            self._seal(batch)
+
+    def _seal(self, batch: Batch) -> None:
+        del self._open[batch.stream]
+        self.sealed.append(batch)
+
+
+def halves(records: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """Cut records in two of about the same bytes, neither of them empty."""
+    half, total = sum(map(len, records)) / 2, 0
+    for at, record in enumerate(records[:-1], 1):
+        total += len(record)
+        if total >= half:
+            return records[:at], records[at:]
+    return records[:-1], records[-1:]
+
+
+def fitting(
+    records: Sequence[bytes], overhead: int, size: int
+) -> Iterator[Sequence[bytes]]:
+    """Cut records into runs whose bodies are within ``size``, or are one record."""
+    start, total = 0, overhead
+    for at, record in enumerate(records):
+        total += len(record) + 1
+        if at > start and total > size:
+            yield records[start:at]
+            start, total = at, overhead + len(record) + 1
+    yield records[start:]

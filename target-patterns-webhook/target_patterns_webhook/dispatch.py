@@ -1,0 +1,286 @@
+"""Which parcel is sent next, and what its answer does to it. Pure: told the time.
+
+Owns the parcels from the sealing of a batch to its last record. It decides; threads,
+sockets and the dead-letter file are the caller's. Once ``failure`` is set nothing more
+is handed out, but answers still on their way count.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from target_patterns_webhook.errors import (
+    DeliveryError,
+    FatalError,
+    GaveUpError,
+    RejectedError,
+)
+from target_patterns_webhook.parcel import Parcel, Refusal, Whole
+from target_patterns_webhook.retry import Verdict
+
+if TYPE_CHECKING:
+    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.batching import Batch, Payload
+    from target_patterns_webhook.gate import Attempt, Gate
+
+_TRIALS = 3  # single records, while nothing has been accepted
+_IN_A_ROW = 1000
+_IN_A_ROW_HINT = "Look at the dead-letter file, if there is one, before going on."
+_ALL_REFUSED = (
+    "Check record_format and payload_format against what the receiver takes. "
+    "Nothing was put into the dead-letter file."
+)
+
+
+class Dispatch:
+    """Parcels in order of sealing, retried, cut and refused as their answers say."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        payload: Payload,
+        *,
+        strict: bool,
+        keep_refused: bool,
+        max_retry_seconds: float,
+    ) -> None:
+        """``strict``: one by one, in order. ``keep_refused``: as dead letters."""
+        self.gate = gate
+        self.failure: DeliveryError | None = None
+        self.size: int | None = None  # most bytes of a body, learned from a 413
+        self.done: list[Whole] = []  # take them from here
+        self.accepted = 0  # records
+        self.batches = 0
+        self.retries: Counter[str] = Counter()
+        self._payload = payload
+        self._strict = strict
+        self._keep_refused = keep_refused
+        self._max_retry_seconds = max_retry_seconds
+        self._pending: list[Parcel] = []
+        self._held: list[Refusal] = []  # until something is accepted
+        self._in_a_row = 0
+        self._tried = False  # something was refused
+
+    @property
+    def waiting(self) -> int:
+        """How many parcels are not under way."""
+        return len(self._pending)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        return not self._pending and not self.gate.under_way
+
+    def put(self, batch: Batch) -> None:
+        """Take a sealed batch."""
+        whole = Whole(batch, self.batches, len(batch.records))
+        self.batches += 1
+        self._push(Parcel(whole, 0, batch.records))
+
+    def next(self, now: float) -> tuple[Parcel, Attempt] | None:
+        """Return what to send now, which then counts as under way."""
+        if not self._admits(now):
+            return None
+        ready = self._pending[:1] if self._strict else self._pending
+        parcel = next((p for p in ready if p.not_before <= now), None)
+        if parcel is None:
+            return None
+        self._pending.remove(parcel)
+        while (cut := self._cut(parcel)) is not None:
+            parcel, rest = cut
+            self._push(*rest)
+        return parcel, self.gate.enter()
+
+    def wake_at(self) -> float | None:
+        """Return when time alone gives something to send; None: only an answer can."""
+        if self.failure is not None or not self._pending:
+            return None
+        if self._trial and self.gate.under_way:
+            return None
+        opens_at = self.gate.wake_at()
+        if opens_at is None:
+            return None
+        ready = self._pending[:1] if self._strict else self._pending
+        at = min(parcel.not_before for parcel in ready)
+        return max(at, opens_at)
+
+    def hurry(self, now: float) -> None:
+        """Cut every wait short but those that the receiver asked for."""
+        self.gate.hurry(now)
+        for parcel in self._pending:
+            if not parcel.asked:
+                parcel.not_before = min(parcel.not_before, now)
+
+    def answered(
+        self, parcel: Parcel, attempt: Attempt, answer: Answer, now: float
+    ) -> list[Refusal]:
+        """Draw the consequences. Return what to dead-letter; ``bury`` it then."""
+        if answer.verdict in {Verdict.RETRY, Verdict.HOLD}:
+            self._retry(parcel, attempt, answer, now)
+            return []
+        if answer.verdict is Verdict.FATAL:
+            self.gate.leave(attempt)
+            self._fail(FatalError(answer.message, hint=answer.hint))
+            return []
+        self.gate.answered(attempt, answer, now)
+        if answer.verdict is Verdict.ACCEPTED:
+            return self._accept(parcel)
+        if len(parcel.records) == 1:
+            return self._refuse(parcel, answer)
+        if answer.verdict is Verdict.TOO_LARGE:
+            size = parcel.size(self._payload.overhead(parcel.stream))
+            self.size = min(self.size or size, size // 2)
+            self._push(*parcel.smaller())
+        else:
+            parcel.suspect = True
+            if parcel.twin is not None:
+                parcel.twin.twin = None  # this half explains the refusal of both
+            self._push(parcel)
+            self._tried = True
+        return []
+
+    def bury(self, refusals: list[Refusal]) -> None:
+        """Note that refused records are on disk."""
+        for refusal in refusals:
+            self._settle(refusal.whole, 1)
+
+    def finish(self) -> None:
+        """Note that no more will come: what is held then was all that was refused."""
+        if self.failure is None and self._held:
+            self._fail(self._refused_all(self._held[-1]))
+
+    def _retry(
+        self, parcel: Parcel, attempt: Attempt, answer: Answer, now: float
+    ) -> None:
+        self.retries[answer.cause] += 1
+        if answer.stale and not parcel.stale:
+            parcel.stale = True
+            self.gate.leave(attempt)
+            self._push(parcel)
+            return
+        parcel.failures += 1
+        if parcel.failures == 1:
+            parcel.failed_at = now
+        left = self._max_retry_seconds - (now - parcel.failed_at)
+        wait = self.gate.failed(attempt, answer, parcel.failures, left, now)
+        parcel.asked = answer.retry_after is not None
+        parcel.not_before = now + wait
+        self._push(parcel)
+        if answer.retry_after is not None and answer.retry_after > left:
+            self._fail(
+                GaveUpError(
+                    f"{answer.message} It asks to wait {answer.retry_after:,.0f} s, "
+                    f"and {max(left, 0):,.0f} s of max_retry_seconds are left."
+                )
+            )
+        elif left <= 0:
+            self._fail(
+                GaveUpError(
+                    f"{answer.message} A batch was retried {parcel.failures - 1} times "
+                    f"over {now - parcel.failed_at:,.0f} s (max_retry_seconds)."
+                )
+            )
+
+    def _accept(self, parcel: Parcel) -> list[Refusal]:
+        self.accepted += len(parcel.records)
+        self._in_a_row = 0
+        twin = parcel.twin
+        if twin is not None and twin in self._pending and not twin.failures:
+            twin.suspect = True
+        self._settle(parcel.whole, len(parcel.records))
+        held, self._held = self._held, []
+        return held if self._keep_refused else []
+
+    def _refuse(self, parcel: Parcel, answer: Answer) -> list[Refusal]:
+        """Judge a single record that is refused."""
+        text = answer.response
+        refusal = Refusal(parcel.whole, parcel.records[0], answer.status, text)
+        parcel.whole.refused += 1
+        self._in_a_row += 1
+        self._tried = True
+        if parcel.twin is not None:
+            parcel.twin.twin = None
+        if not self.accepted:
+            self._held.append(refusal)
+            if len(self._held) >= _TRIALS:
+                self._fail(self._refused_all(refusal))
+        elif self._in_a_row >= _IN_A_ROW:
+            message = f"{answer.message} It refused {_IN_A_ROW:,} records in a row."
+            self._fail(FatalError(message, hint=_IN_A_ROW_HINT))
+        elif self._keep_refused:
+            return [refusal]
+        self._fail_if_refused(parcel.whole, answer.status)
+        return []
+
+    def _settle(self, whole: Whole, records: int) -> None:
+        whole.left -= records
+        if not whole.left:
+            self.done.append(whole)
+        elif whole.refused:
+            self._fail_if_refused(whole, whole.status)
+
+    def _fail_if_refused(self, whole: Whole, status: int) -> None:
+        """Stop, unless there are dead letters, when only refused records are left."""
+        whole.status = status
+        if self._keep_refused or whole.left > whole.refused:
+            return
+        self._fail(
+            RejectedError(
+                f"The webhook refused {whole.refused:,} of {len(whole.batch.records):,}"
+                f" records of a batch of stream {whole.batch.stream!r} with"
+                f" {status}; the others were delivered.",
+                status=status,
+            )
+        )
+
+    def _refused_all(self, refusal: Refusal) -> FatalError:
+        tried = len(self._held)
+        return FatalError(
+            f"The webhook refused every record that was tried ({tried}, of stream "
+            f"{refusal.whole.batch.stream!r}) with {refusal.status}, and took none.",
+            hint=_ALL_REFUSED,
+        )
+
+    def _fail(self, error: DeliveryError) -> None:
+        self.failure = self.failure or error
+
+    def _admits(self, now: float) -> bool:
+        trial_under_way = self._trial and self.gate.under_way
+        return self.failure is None and not trial_under_way and self.gate.admits(now)
+
+    @property
+    def _trial(self) -> bool:
+        """Whether the receiver may be one that refuses everything."""
+        return self._tried and not self.accepted
+
+    def _cut(self, parcel: Parcel) -> tuple[Parcel, list[Parcel]] | None:
+        """Return what to send first of a parcel that is not to be sent whole."""
+        if len(parcel.records) == 1:
+            return None
+        if self._trial:
+            return self._single_out(parcel)
+        if parcel.suspect:
+            first, second = parcel.bisect()
+            return first, [second]
+        overhead = self._payload.overhead(parcel.stream)
+        if self.size is not None and not parcel.failures:
+            first, *rest = parcel.within(overhead, self.size)
+            return (first, rest) if rest else None
+        return None
+
+    def _single_out(self, parcel: Parcel) -> tuple[Parcel, list[Parcel]]:
+        """Try the first record, then, where order is free, the last and a middle one."""
+        last = len(parcel.records) - 1
+        at = 0 if self._strict else (0, last, last // 2)[len(self._held)]
+        parts = list(parcel.single_out(at))
+        single = next(p for p in parts if p.start == parcel.start + at)
+        rest = [p for p in parts if p is not single]
+        if parcel.suspect and len(rest) == 1:
+            single.twin, rest[0].twin = rest[0], single
+        return single, rest
+
+    def _push(self, *parcels: Parcel) -> None:
+        for parcel in parcels:
+            bisect.insort(self._pending, parcel, key=lambda p: p.order)

@@ -1,0 +1,141 @@
+"""When to try again, and how long to wait first. No I/O, no clock."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RETRIED = frozenset({408, 425, 429})
+_REFUSED = frozenset({400, 422})
+_HELD = frozenset({429, 503})
+_LONGEST = 10 * 365 * 86_400.0  # an answer may ask for longer: it is all the same
+_SECONDS = re.compile(r"\d{1,15}(\.\d*)?", re.ASCII)
+_TIME = r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)"
+_DATES = [  # RFC 9110, 5.6.7; day names are not looked at
+    re.compile(rf"\w+,? (?P<d>\d\d?) (?P<b>\w+) (?P<y>\d{{4}}) {_TIME} (GMT|UTC)"),
+    re.compile(rf"\w+,? (?P<d>\d\d?)-(?P<b>\w+)-(?P<y>\d\d) {_TIME} (GMT|UTC)"),
+    re.compile(rf"\w+ (?P<b>\w+) +(?P<d>\d\d?) {_TIME} (?P<y>\d{{4}})"),
+]
+_MONTHS = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
+
+
+class Verdict(enum.Enum):
+    """What an answer means for the records that it answers."""
+
+    ACCEPTED = enum.auto()
+    RETRY = enum.auto()
+    HOLD = enum.auto()  # retry, and hold every other sender too
+    TOO_LARGE = enum.auto()
+    REFUSED = enum.auto()
+    FATAL = enum.auto()
+
+
+def judge(status: int, *, asked_to_wait: bool = False) -> Verdict:
+    """Say what a status code means. ``asked_to_wait``: it came with a Retry-After.
+
+    A 413 that asks to wait is temporary (RFC 9110, 15.5.14). What is not named here
+    is fatal: a wrong token or URL must never cost records.
+    """
+    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
+        return Verdict.ACCEPTED
+    if status in _HELD:
+        return Verdict.HOLD
+    if status in _RETRIED or 500 <= status < 600:  # noqa: PLR2004 - server errors
+        return Verdict.RETRY
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Verdict.RETRY if asked_to_wait else Verdict.TOO_LARGE
+    return Verdict.REFUSED if status in _REFUSED else Verdict.FATAL
+
+
+def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
+    """Return the seconds that a Retry-After asks for, None where it says nothing.
+
+    Takes seconds (decimals and blanks too) and the three date formats of RFC 9110. A
+    date is compared with the answer's own ``date``, so this machine's clock does not
+    matter; ``now`` stands in where that is missing. The past is 0.
+    """
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _LONGEST)
+    if re.fullmatch(r"-\d+(\.\d*)?", text, re.ASCII):
+        return 0.0
+    until = _date(text, now)
+    if until is None:
+        return None
+    since = _date((date or "").strip(), now) or now
+    return min(max(0.0, (until - since).total_seconds()), _LONGEST)
+
+
+def _date(text: str, now: datetime) -> datetime | None:
+    found = next((f for date in _DATES if (f := date.fullmatch(text))), None)
+    if found is None or (month := found["b"].lower()) not in _MONTHS:
+        return None
+    year = int(found["y"])
+    if len(found["y"]) == 2:  # noqa: PLR2004 - RFC 850; above 50 years ahead is the past
+        year += now.year - now.year % 100
+        year -= 100 if year > now.year + 50 else 0
+    time = timedelta(
+        hours=int(found["h"]),
+        minutes=int(found["m"]),
+        seconds=int(found["s"]),  # ":60", a leap second, only a timedelta can say
+    )
+    try:
+        midnight = datetime(year, _MONTHS.index(month) + 1, int(found["d"]), tzinfo=UTC)
+        return midnight + time
+    except (ValueError, OverflowError):
+        return None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential back-off with full jitter: U(0, min(cap, first * 2^n)), seconds."""
+
+    first: float = 0.5
+    cap: float = 60.0
+    chance: Callable[[], float] = random.random
+
+    def wait(self, failures: int) -> float:
+        """Return the wait after so many failures (1, 2...) in a row."""
+        return min(self.cap, self.first * 2.0 ** min(failures - 1, 60)) * self.chance()
+
+    def long_wait(self) -> float:
+        """Return the wait between probes when retries have run out of budget."""
+        return self.cap * (0.75 + 0.25 * self.chance())
+
+    def asked(self, seconds: float) -> float:
+        """Return the wait for a Retry-After: never earlier, and not all at once."""
+        return seconds + min(1.0, 0.1 * seconds) * self.chance()
+
+
+class Budget:
+    """How many retries are worth it: a share of what succeeds, and a few beside.
+
+    In an outage it is soon empty, and then only a rare probe goes out.
+    """
+
+    def __init__(self, *, burst: float = 10.0, share: float = 0.2) -> None:
+        self._burst = burst
+        self._share = share
+        self._left = burst
+
+    def earn(self) -> None:
+        """Note a success."""
+        self._left = min(self._burst, self._left + self._share)
+
+    def spend(self) -> bool:
+        """Pay for a retry. Return whether there was enough."""
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
