@@ -106,6 +106,11 @@ class Ends:
         rows = self.ask(f"select uuid from webhook where webhook = '{self.webhook}'")  # noqa: S608 - our own name
         return Counter(row[0] for row in rows)
 
+    def count(self) -> int:
+        """Return how many rows came to the webhook."""
+        url = f"{self.sandbox.url}/sandbox/patterns/{self.webhook}/ids"
+        return int(requests.get(url, timeout=60).json()["rows"])
+
     def records(self) -> list[str]:
         """Return what came to the webhook, as the JSON text that it was."""
         where = f"where webhook = '{self.webhook}' order by seq"

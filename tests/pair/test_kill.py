@@ -1,0 +1,93 @@
+"""SIGKILL at random places, and the next run from the last state that got out."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.pair.ends import Ends
+    from tests.pair.pipe import Pipe
+
+PAGE = 500
+BATCH = 100
+SENDERS = 4
+# What a killed run may have sent behind its last state: the page that the state was
+# to follow, the one being written meanwhile, and what each sender had under way.
+REPEATED = 2 * PAGE + SENDERS * BATCH
+
+VICTIMS = [
+    pytest.param(("tap",), id="tap"),
+    pytest.param(("target",), id="target"),
+    pytest.param(("tap", "target"), id="both"),
+]
+
+
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_a_kill_loses_nothing(ends: Ends, victims: tuple[str, ...]) -> None:
+    """Whichever is killed: each event arrives, and few arrive twice."""
+    kill_and_resume(ends, victims, kills=2, rows=6_000, seed=1)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_many_kills_lose_nothing(
+    ends: Ends, victims: tuple[str, ...], seed: int
+) -> None:
+    """The same over many kills at random places, each run killed again."""
+    kill_and_resume(ends, victims, kills=20, rows=40_000, seed=seed)
+
+
+def kill_and_resume(
+    ends: Ends, victims: tuple[str, ...], *, kills: int, rows: int, seed: int
+) -> None:
+    """Kill so many runs at a random place each, then let one run to its end."""
+    rng = random.Random(seed)  # noqa: S311 - chance, not secrecy
+    ends.ingest(rows, apart=timedelta(minutes=1))
+    ends.sandbox.behave(latency_seconds=0.05)
+    pipe = ends.pipe(
+        ends.tap(page_size=PAGE),
+        ends.target(batch_size_rows=BATCH, max_parallel_requests=SENDERS),
+    )
+    for _ in range(kills):
+        kill_once(ends, pipe, victims, rng.randrange(rows // kills))
+        assert not overtaken(ends, pipe)
+    pipe.run()
+    arrived = ends.arrived()
+    repeated = arrived.total() - rows
+    print(f"{rows} events, {kills} kills of {victims}: {repeated} repeated")  # noqa: T201 - a figure of the proof
+
+    assert set(arrived) == ends.sent()
+    assert repeated <= kills * REPEATED
+
+
+def kill_once(ends: Ends, pipe: Pipe, victims: tuple[str, ...], progress: int) -> None:
+    """Kill during a run, when so many more have arrived."""
+    goal = ends.count() + progress
+    with pipe.started() as run:
+        run.until(lambda: ends.count() >= goal)
+        for name in victims:
+            {"tap": run.tap, "target": run.target}[name].kill()
+        run.wait()
+    for name, said in run.said.items():
+        assert "Traceback" not in said, (name, said)
+    if "tap" not in victims:
+        assert run.tap.returncode != 0, "the tap must say that its reader is gone"
+
+
+def overtaken(ends: Ends, pipe: Pipe) -> set[str]:
+    """Return the events that the last state counts as delivered and that are not."""
+    if pipe.state is None:
+        return set()
+    bookmark = pipe.state["bookmarks"]["events"]
+    behind = ends.sandbox.sql(f"""
+        select toString(uuid) from events where
+            (timestamp, toString(uuid)) <= (
+                toDateTime64('{bookmark["replication_key_value"][:-1]}', 6, 'UTC'),
+                '{bookmark["uuid"]}')
+    """)  # noqa: S608 - our own state
+    return {row[0] for row in behind} - set(ends.arrived())

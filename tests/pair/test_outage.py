@@ -1,0 +1,54 @@
+"""PostHog and Patterns go away in the middle of a run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tests.pair.ends import API_KEY, Ends
+from tests.support.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = 10_000
+
+
+def test_killed_half_way_both_stop_and_the_next_run_completes(tmp_path: Path) -> None:
+    """Both end with one clear line and an error code; started again, nothing is lost."""
+    data = tmp_path / "sandbox"
+    with Sandbox("both", data) as sandbox:
+        ends = Ends(sandbox, tmp_path)
+        ends.ingest(ROWS, apart=timedelta(minutes=1))
+        sandbox.behave(latency_seconds=0.2)
+        pipe = ends.pipe(
+            ends.tap(page_size=500, max_wait_seconds=2),
+            ends.target(max_retry_seconds=2, batch_size_rows=100),
+        )
+        with pipe.started() as run:
+            run.until(lambda: len(run.states) > 2)
+            sandbox.kill()
+            run.wait()
+
+    assert 0 not in run.codes
+    for said in run.said.values():
+        assert "Traceback" not in said
+        assert API_KEY not in said
+        assert ends.webhook not in said
+        assert len([line for line in said.splitlines() if is_error(line)]) == 1, said
+
+    with Sandbox("both", data) as sandbox:
+        ends.sandbox = sandbox
+        before = len(ends.arrived())
+        pipe.tap, pipe.target = ends.tap(), ends.target()
+        pipe.run()
+        arrived, sent = ends.arrived(), ends.sent()
+
+    assert 0 < before < ROWS
+    assert set(arrived) == sent
+    assert arrived.total() - ROWS <= 4 * 100 + 500
+
+
+def is_error(line: str) -> bool:
+    """Tell the line that says why it stopped from those about the way there."""
+    return line.startswith(("Error", "error")) or "ERROR" in line or "CRITICAL" in line
