@@ -9,18 +9,23 @@ from chdb import ChdbError
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.posthog import access, capture
 from sandbox.posthog.behaviour import Behaviour
+from sandbox.posthog.events_list import EventsList
 from sandbox.posthog.limits import Limits
 from sandbox.posthog.query import QueryEndpoint
 from sandbox.posthog.state import State
 from sandbox.posthog.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.requests import Request
 
     from sandbox.control import Control
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes(data: Path, control: Control) -> list[Route]:
@@ -29,7 +34,8 @@ def routes(data: Path, control: Control) -> list[Route]:
     It is emptied on the control's reset, closed when the sandbox stops.
     """
     state = State(control.open(Table(data / "clickhouse")))
-    query = QueryEndpoint(state)
+    query, events = QueryEndpoint(state), EventsList(state)
+    taken = capture.CaptureEndpoint(state)
 
     async def sql(request: Request) -> Response:
         statement = (await request.json())["sql"]
@@ -56,17 +62,30 @@ def routes(data: Path, control: Control) -> list[Route]:
         state.behaviour = Behaviour()
         state.limits = Limits()
         query.forget()
+        taken.forget()
+
+    async def projects(request: Request) -> Response:
+        access.authenticate(request)
+        project = {
+            "id": access.PROJECT,
+            "name": "Sandbox",
+            "timezone": state.behaviour.project_timezone,
+        }
+        page = {"count": 1, "next": None, "previous": None, "results": [project]}
+        return JSONResponse(page)
 
     control.on_reset(reset)
-    paths = []
-    for scope in ("projects", "environments"):
-        for slash in ("", "/"):  # PostHog takes both
-            base = f"/api/{scope}/{{project}}"
-            paths.append(
-                Route(f"{base}/query{slash}", query.__call__, methods=["POST"])
-            )
     return [
-        *paths,
+        *_both("/api/projects/{project}/query", query.__call__, "POST"),
+        *_both("/api/projects/{project}/events", events.list, "GET"),
+        *_both("/api/projects/{project}/events/{uuid}", events.one, "GET"),
+        *_both("/api/projects", projects, "GET"),
+        *(route for at in capture.PATHS for route in _both(at, taken.__call__, "POST")),
         Route("/sandbox/posthog/sql", sql, methods=["POST"]),
         Route("/sandbox/posthog/behaviour", behaviour, methods=["GET", "PATCH"]),
     ]
+
+
+def _both(path: str, endpoint: Endpoint, method: str) -> list[Route]:
+    """Open a path with and without its last slash, as PostHog does; no redirect."""
+    return [Route(path + slash, endpoint, methods=[method]) for slash in ("/", "")]

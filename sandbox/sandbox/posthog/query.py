@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from sandbox.posthog import access, errors, rendering
 from sandbox.posthog.expressions import Rules
+from sandbox.posthog.fields import name
 from sandbox.posthog.hogql import to_clickhouse
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class QueryEndpoint:
             now=behaviour.now(),
             timezone="UTC" if convert is False else behaviour.project_timezone,
             limit_max=behaviour.limit_max,
-            guard=await self._guard(),
-            rows_from=_shown_rows(behaviour.hidden),
+            guard=await self._state.guard(),
+            rows_from=self._state.shown_rows(),
             values=query.get("values") or {},
         )
         key = repr((query["query"], rules.timezone, sorted(rules.values.items())))
@@ -108,15 +109,6 @@ class QueryEndpoint:
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return False, result
-
-    async def _guard(self) -> str:
-        """Say which rows a reader may see: its own, of those that have arrived."""
-        guard = f"events.team_id = {access.PROJECT}"
-        now = f"{self._state.behaviour.now():%Y-%m-%d %H:%M:%S.%f}"
-        if await self._state.table.latest_visibility() > now:
-            # only then, so that reading has PostHog's cost: it has no such column
-            guard += f" and events.visible_at <= toDateTime64('{now}', 6, 'UTC')"
-        return guard
 
     async def _ask(self, printed: Printed, now: datetime) -> Result:
         table, behaviour = self._state.table, self._state.behaviour
@@ -150,13 +142,6 @@ class QueryEndpoint:
             limit=None if printed.limited else printed.limit,
             more=more,
         )
-
-
-def _shown_rows(hidden: str | None) -> str:
-    """Say where a query for rows reads them, when some are kept from it."""
-    if hidden is None:
-        return "events"
-    return f"(select * from events where not ({hidden})) as events"
 
 
 def _rendered(printed: Printed, types: list[str]) -> str:

@@ -1,10 +1,11 @@
-"""What PostHog's side holds while it runs: its table, its switches, its limits."""
+"""What PostHog's side holds while it runs, and which rows a reader may see of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sandbox.posthog import access, instants
 from sandbox.posthog.behaviour import Behaviour
 from sandbox.posthog.limits import Limits
 
@@ -19,3 +20,18 @@ class State:
     table: Table
     behaviour: Behaviour = field(default_factory=Behaviour)
     limits: Limits = field(default_factory=Limits)
+
+    async def guard(self) -> str:
+        """Say which rows are there for a reader: its own, of those that have arrived."""
+        guard = f"events.team_id = {access.PROJECT}"
+        now = instants.clickhouse(self.behaviour.now())
+        if await self.table.latest_visibility() > now:
+            # only then, so that reading has PostHog's cost: it has no such column
+            guard += f" and events.visible_at <= toDateTime64('{now}', 6, 'UTC')"
+        return guard
+
+    def shown_rows(self) -> str:
+        """Say where a query for rows, not figures, reads them."""
+        if self.behaviour.hidden is None:
+            return "events"
+        return f"(select * from events where not ({self.behaviour.hidden})) as events"

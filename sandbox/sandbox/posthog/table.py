@@ -131,9 +131,8 @@ class Table:
         """Add events; columns that a row leaves out take their defaults."""
         if not rows:
             return
-        columns = ", ".join(f"`{name}`" for name in rows[0])
         lines = b"\n".join(map(msgspec.json.encode, rows)).decode()
-        await self.raw(f"insert into events ({columns}) format JSONEachRow\n{lines}")
+        await self.raw(f"insert into events format JSONEachRow\n{lines}")
 
     async def latest_visibility(self) -> str:
         """Say until when rows become visible, as ClickHouse prints the instant."""
