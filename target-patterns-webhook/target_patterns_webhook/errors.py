@@ -3,6 +3,7 @@
 TargetError                    ends the run with one line on stderr
 ├── ConfigError                a setting is wrong: nothing was read
 ├── InputError                 a line of the input is wrong: what came before is sent
+├── StoppedError               SIGTERM, SIGINT: stop in good order
 ├── OutputError                nobody reads the states any more: stop
 └── DeliveryError
     ├── TemporaryError         the same request may succeed later: retry it
@@ -53,10 +54,18 @@ class InputError(TargetError):
         self.problem = problem
 
 
+class StoppedError(TargetError):
+    """A signal ended the run before its input did."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class OutputError(TargetError):
     """Standard output is closed: whoever started this target has gone."""
 
-    hint = "Run again: it resumes at the last state that was read."
+    hint = "Run again: it resumes at the last state that was read from here."
 
 
 class DeliveryError(TargetError):

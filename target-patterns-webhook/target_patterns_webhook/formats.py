@@ -168,6 +168,20 @@ def _identified(event: Event, properties: ActivityProperties) -> bool:
     return event.distinct_id != properties.device_id
 
 
+class Moment(msgspec.Struct, gc=False):
+    """The one column that tells where in time a stream is."""
+
+    timestamp: str | None = None
+
+
+def moment(record: bytes) -> str:
+    """Return a record's ``timestamp``, empty where it has none that is text."""
+    try:
+        return msgspec.json.decode(record, type=Moment).timestamp or ""
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+
+
 T = TypeVar("T", bound=msgspec.Struct)
 _decoders: dict[type, Any] = {}
 

@@ -55,6 +55,10 @@ class Signals:
         os.close(self.wake)
         os.close(self._write)
 
+    def nudge(self) -> None:
+        """Make ``wake`` readable, as a signal would."""
+        os.write(self._write, b"\0")
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.received = signal.Signals(number)
@@ -64,6 +68,11 @@ class Signals:
     def __bool__(self) -> bool:
         """Whether one has come."""
         return self.received is not None
+
+    @property
+    def received_name(self) -> str:
+        """Its name, as SIGTERM."""
+        return self.received.name if self.received else "no signal"
 
     @property
     def exit_code(self) -> int:

@@ -1,0 +1,254 @@
+"""What each message means to the run: records to add, states to mark, in order.
+
+The hot path: no record is parsed, each reaches ``add`` as the bytes that came.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk import metrics
+from singer_sdk.exceptions import (
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+)
+
+from target_patterns_webhook import batch_files, formats
+from target_patterns_webhook.errors import InputError
+from target_patterns_webhook.jsontext import MalformedError, members
+from target_patterns_webhook.singer import Message, parse, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_patterns_webhook.settings import Settings
+
+logger = logging.getLogger("target-patterns-webhook")
+
+# The stream that `meltano config test` writes to a loader: a test, nobody's data.
+TEST_STREAM = "meltano_test_stream"
+
+
+class NoSchemaError(InputError, RecordsWithoutSchemaException):
+    """A record came before the SCHEMA of its stream."""
+
+
+class NoKeyError(InputError, MissingKeyPropertiesError):
+    """A record has not all key properties of its stream."""
+
+
+class Stream:
+    """What a SCHEMA message said, made ready for the records that follow it."""
+
+    def __init__(
+        self,
+        name: str,
+        keys: Iterable[str],
+        shape: Callable[[bytes], bytes | None] | None,
+    ) -> None:
+        self.name = name
+        self.keys = tuple(keys)
+        self.shape = shape
+        self.counter = metrics.record_counter(name)
+        self.counted = 0
+        # A record that starts with its only key needs no closer look.
+        first = f'{{"{self.keys[0]}"' if len(self.keys) == 1 else ""
+        plain = first.isascii() and first.isprintable() and "\\" not in first
+        self._start = first.encode() if plain and first.count('"') == 2 else b""  # noqa: PLR2004 - the two around the key
+        names = [
+            (f"k{n}", msgspec.Raw, msgspec.field(name=key))
+            for n, key in enumerate(self.keys)
+        ]
+        self._decode = msgspec.json.Decoder(msgspec.defstruct("Keys", names)).decode
+
+    def lacks(self, record: bytes) -> list[str]:
+        """Return which key properties a record has not."""
+        if self._start and record.startswith(self._start):
+            return []
+        try:
+            self._decode(record)
+        except (msgspec.MsgspecError, RecursionError):
+            found = members(record)
+            return [key for key in self.keys if key not in found]
+        return []
+
+
+class Intake:
+    """Takes lines; hands on records with ``add`` and states with ``mark``."""
+
+    def __init__(  # noqa: PLR0913 - its surroundings, all by name
+        self,
+        settings: Settings,
+        *,
+        add: Callable[[str, bytes], None],
+        mark: Callable[[bytes], None],
+        check: Callable[[], None],
+        stopped: Callable[[], bool],
+        storage: Mapping[str, Any],
+    ) -> None:
+        """``check`` is called for a test stream; ``stopped`` ends it between records.
+
+        ``storage`` holds what the file system of BATCH files asks for.
+        """
+        self.settings = settings
+        self.line = 0
+        self.filtered = 0
+        self.latest = b""  # a record of the newest lines, for the progress line
+        self.messages: Counter[str] = Counter()
+        self.streams: dict[str, Stream] = {}
+        self.add = add
+        self.mark = mark
+        self._check = check
+        self._stopped = stopped
+        self._storage = storage
+        self._other = {
+            "SCHEMA": self._schema,
+            "BATCH": self._batch,
+            "ACTIVATE_VERSION": self._activate_version,
+        }
+
+    def take(self, lines: list[bytes]) -> None:
+        """Take the next lines. Raises InputError that names the line which is wrong."""
+        latest: Message | None = None
+        try:
+            for line in lines:
+                self.line += 1
+                message = parse(line)
+                if message is None:
+                    continue
+                self.messages[message.type] += 1
+                if message.type == "RECORD":
+                    latest = message
+                    self.record(message, line)
+                elif message.type == "STATE":
+                    self._state(message)
+                else:
+                    self._other[message.type](whole(line))
+                if self._stopped():
+                    break
+        except MalformedError as error:
+            raise InputError(self.line, str(error)) from None
+        if latest is not None:
+            self.latest = bytes(latest.record)
+        self.count()
+
+    def record(self, message: Message, line: bytes) -> None:
+        """Hand on one record. ``line`` is the whole message's text."""
+        del line
+        self.take_record(message.stream or "", bytes(message.record))
+
+    def take_record(self, name: str, record: bytes) -> None:
+        """Check, shape and hand on the text of one record."""
+        stream = self.streams.get(name)
+        if stream is None:
+            raise self.no_schema(name)
+        stream.counted += 1
+        if stream.keys and (lacking := stream.lacks(record)):
+            names = ", ".join(lacking)
+            problem = f"a record of stream {name} without its key {names}"
+            raise NoKeyError(self.line, problem)
+        if stream.shape is not None:
+            shaped = stream.shape(record)
+            if shaped is None:
+                self.filtered += 1
+                return
+            record = shaped
+        self.add(name, record)
+
+    def batch_record(self, name: str, record: bytes) -> None:
+        """Hand on one record of a BATCH file."""
+        self.take_record(name, record)
+
+    def announce(self, name: str, schema: Mapping[str, Any], keys: list[str]) -> None:
+        """Make ready for the records of the stream that a SCHEMA announces."""
+        self.new_stream(name, schema, keys)
+
+    def no_schema(self, name: str) -> NoSchemaError:
+        """Return the error for a record of a stream that no SCHEMA has announced."""
+        return NoSchemaError(
+            self.line, f"a record of stream {name[:80]} before its SCHEMA"
+        )
+
+    def new_stream(self, name: str, schema: Mapping[str, Any], keys: list[str]) -> None:
+        """Make ready for the records of a stream."""
+        columns = schema["properties"]
+        lacking = formats.missing_columns(columns)
+        if lacking and self.settings.record_format != "event":
+            logger.warning(
+                "Stream %s has no %s: its records pass as they are, not as %s.",
+                name,
+                ", ".join(lacking),
+                self.settings.record_format,
+            )
+        shape = formats.shape_for(self.settings, columns)
+        if name == TEST_STREAM:
+            self._check()
+            shape = _leave_out
+        before = self.streams.get(name)
+        self.streams[name] = stream = Stream(name, keys, shape)
+        if before is not None:
+            stream.counter, stream.counted = before.counter, before.counted
+
+    def finish(self) -> None:
+        """Log the last count of each stream, as Singer metrics."""
+        self.count()
+        for stream in self.streams.values():
+            stream.counter.exit()
+
+    def count(self) -> None:
+        """Count for the Singer metrics what came since the last call."""
+        for stream in self.streams.values():
+            if stream.counted:
+                stream.counter.increment(stream.counted)
+                stream.counted = 0
+
+    def _state(self, message: Message) -> None:
+        value = bytes(message.value)
+        if not value:
+            msg = "a STATE without a value"
+            raise MalformedError(msg)
+        if value not in {b"null", b"{}"}:  # nothing to remember
+            self.mark(value)
+
+    def _schema(self, message: dict[str, Any]) -> None:
+        name, schema = message.get("stream"), message.get("schema")
+        if not isinstance(name, str):
+            msg = "a SCHEMA names no stream"
+            raise MalformedError(msg)
+        if not isinstance(schema, dict) or not isinstance(
+            schema.get("properties"),
+            dict,
+        ):
+            msg = f"the SCHEMA of stream {name[:80]} has no properties"
+            raise MalformedError(msg)
+        keys = message.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            msg = f"the key_properties of stream {name[:80]} are no list of names"
+            raise MalformedError(msg)
+        if name == TEST_STREAM:
+            self.new_stream(name, schema, keys)
+        else:
+            self.announce(name, schema, keys)
+
+    def _batch(self, message: dict[str, Any]) -> None:
+        name = message.get("stream")
+        if not isinstance(name, str):
+            msg = "a BATCH names no stream"
+            raise MalformedError(msg)
+        for record in batch_files.records(message, self._storage):
+            self.batch_record(name, record)
+            if self._stopped():
+                break
+
+    def _activate_version(self, message: dict[str, Any]) -> None:
+        del message
+        if self.messages["ACTIVATE_VERSION"] == 1:
+            logger.info("A webhook has no table versions: ACTIVATE_VERSION is ignored.")
+
+
+def _leave_out(record: bytes) -> None:
+    """Send no record of a test: it is nobody's data."""
+    del record

@@ -1,0 +1,142 @@
+"""One run, from the first line to the last answer: the pipeline, and how it ends.
+
+Reads, takes in, delivers, drains; then says how it went. Its parts do the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, Any
+
+from target_patterns_webhook.check import reach
+from target_patterns_webhook.delivery import Delivery
+from target_patterns_webhook.errors import InputError, OutputError, StoppedError
+from target_patterns_webhook.intake import Intake
+from target_patterns_webhook.jsontext import MalformedError
+from target_patterns_webhook.lines import lines
+from target_patterns_webhook.progress import Progress
+from target_patterns_webhook.sdk_path import SdkIntake
+from target_patterns_webhook.signals import Signals
+from target_patterns_webhook.watch import Watch
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from target_patterns_webhook.target import TargetPatternsWebhook
+
+logger = logging.getLogger("target-patterns-webhook")
+
+GRACE_SECONDS = 20.0  # for what is held when a signal comes
+_POLL_SECONDS = 0.2  # how often a drain looks for a signal
+
+
+class Run:
+    """Everything that one input needs, for as long as it is read and delivered."""
+
+    def __init__(self, target: TargetPatternsWebhook) -> None:
+        if sys.stdout is None:
+            msg = "Standard output is closed, so states could not be written."
+            raise OutputError(msg)
+        self._target = target
+        self._settings = target.settings
+        self._out = sys.stdout
+        self._signals = Signals()
+        self._delivery = Delivery(self._settings, write_state=self._write_state)
+        self._intake = self._new_intake()
+        self._progress = Progress(self._delivery.figures, self._intake)
+        self._watch = Watch(
+            self._signals,
+            self._out,
+            on_stop=self._delivery.stop,
+            progress=self._progress,
+        )
+
+    def read(self, source: IO[str]) -> Counter[str]:
+        """Deliver all of ``source``; return how many messages it had of each type.
+
+        Raises InputError, DeliveryError, OutputError, StoppedError. Whatever happens,
+        a state is written for all that was delivered, and the last line says the rest.
+        """
+        if self._settings.in_the_clear:
+            logger.warning(
+                "webhook_url is http://: the URL, a credential, crosses the network "
+                "unencrypted.",
+            )
+        with ExitStack() as stack:
+            stack.callback(self._progress.close)
+            stack.callback(self._intake.finish)
+            stack.enter_context(self._signals)
+            stack.enter_context(self._delivery)
+            stack.enter_context(self._watch)
+            try:
+                self._take_in(source)
+            except InputError:
+                self._drain()
+                raise
+            self._drain()
+        return self._intake.messages
+
+    def _take_in(self, source: IO[str]) -> None:
+        groups = lines(source, wake=self._signals.wake, stopped=self._stopped)
+        try:
+            for group in groups:
+                self._intake.take(group)
+        except MalformedError as error:
+            raise InputError(self._intake.line + 1, str(error)) from None
+
+    def _drain(self) -> None:
+        """Return when everything is delivered, or raise what stands in the way."""
+        delivered = False
+        while not delivered and not self._stopped():
+            delivered = self._delivery.drain(timeout=_POLL_SECONDS)
+        if not self._stopped():
+            return
+        delivered = self._delivery.drain(timeout=GRACE_SECONDS)
+        if self._watch.output_lost:
+            msg = "Standard output was closed: whoever read the states has gone."
+            raise OutputError(msg)
+        msg = f"Stopped by {self._signals.received_name}. {self._left(delivered)}"
+        raise StoppedError(msg, exit_code=self._signals.exit_code)
+
+    def _left(self, delivered: bool) -> str:  # noqa: FBT001 - what drain returned
+        if delivered:
+            return "What was read is delivered; the next run goes on from there."
+        left = self._delivery.figures.undelivered
+        return (
+            f"{left:,} records were not delivered within {GRACE_SECONDS:.0f} s; the "
+            "next run sends them again."
+        )
+
+    def _stopped(self) -> bool:
+        return self._watch.output_lost or bool(self._signals)
+
+    def _write_state(self, state: bytes) -> None:
+        """Write one state to standard output, whole and at once."""
+        try:
+            self._out.write(state.decode() + "\n")
+            self._out.flush()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is closed"
+            msg = f"A state could not be written to standard output ({reason})."
+            raise OutputError(msg) from None
+
+    def _new_intake(self) -> Intake:
+        kind = SdkIntake if self._target.needs_sdk else Intake
+        storage = (self._target.config.get("batch_config") or {}).get("storage") or {}
+        given: dict[str, Any] = {
+            "add": self._delivery.add,
+            "mark": self._delivery.mark,
+            "check": self._check,
+            "stopped": self._stopped,
+            "storage": storage.get("params") or {},
+        }
+        intake = kind(self._settings, **given)
+        if isinstance(intake, SdkIntake):
+            intake.target = self._target
+            self._target.sdk_intake = intake
+        return intake
+
+    def _check(self) -> None:
+        logger.info("A test stream: %s", reach(self._settings))
