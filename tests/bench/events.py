@@ -58,11 +58,12 @@ def insert(first: int, count: int, start: datetime, step_ms: int) -> str:
     template = PROPERTIES.replace("'", "\\'")
     moment = (
         f"toDateTime64('{start:%Y-%m-%d %H:%M:%S}', 6, 'UTC')"
-        f" + toIntervalMillisecond((number + {first}) * {step_ms})"
+        f" + toIntervalMillisecond((number + {first} + 1) * {step_ms})"
     )
     names = ", ".join(f"'{name}'" for name in NAMES)
     return (
-        "insert into events (uuid, event, distinct_id, timestamp, created_at,"
+        "insert into events (uuid, event, distinct_id,"  # noqa: S608 - own values
+        " timestamp, created_at,"
         " properties, elements_chain, person_id, `$session_id`, `$window_id`) select"
         f" reinterpretAsUUID(sipHash128(number + {first})) as id,"
         f" [{names}][1 + number % {len(NAMES)}],"
@@ -71,7 +72,7 @@ def insert(first: int, count: int, start: datetime, step_ms: int) -> str:
         f" replaceAll('{template}', '{{n}}',"
         f" leftPad(toString(number + {first}), 9, '1')),"
         " '', reinterpretAsUUID(sipHash128(number % 5000)), toString(id), toString(id)"
-        f" from numbers({count})"  # noqa: S608 - own values
+        f" from numbers({count})"
     )
 
 

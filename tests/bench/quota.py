@@ -48,7 +48,8 @@ class Reader:
 
 def spelled(seconds: float) -> str:
     """Write a time in the two units that matter: `3 h 20 min`."""
-    left, words = round(seconds), []
+    left = round(seconds)
+    words: list[str] = []
     for size, unit in UNITS:
         count, left = divmod(left, size)
         if count or (words and left):

@@ -29,12 +29,12 @@ class Figures(msgspec.Struct):
 
 
 class Replay:
-    """A cache with no end: (path, query text, whether gzip is taken) -> the answer."""
+    """A cache with no end: (path, query, whether gzip is taken) -> the answer."""
 
     def __init__(self, upstream: str, latency: float) -> None:
         self._upstream = urlsplit(upstream).netloc
         self._latency = latency
-        self._kept: dict[tuple[bytes, object, bool], bytes] = {}
+        self._kept: dict[tuple[bytes, str | None, bool], bytes] = {}
         self._figures = Figures()
 
     async def answer(self, request: Request) -> Reply:
@@ -44,7 +44,7 @@ class Replay:
             told, self._figures = msgspec.json.encode(self._figures), Figures()
             return Reply(response(told))
         body = bytes(request.buffer[: request.length])
-        asked = msgspec.json.decode(body)["query"]["query"] if body else None
+        asked = repr(msgspec.json.decode(body)["query"]) if body else None
         key = (path, asked, GZIP.search(request.head) is not None)
         if key not in self._kept:
             answer, keep = await asyncio.to_thread(

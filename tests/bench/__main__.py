@@ -1,0 +1,43 @@
+"""`python -m tests.bench`: run the benches, print them, write `docs/benchmarks.md`.
+
+`--quick` is for trying the benches themselves: a fiftieth of the events, and nothing is
+written unless `--into` names a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench import tap, target
+from tests.bench.ground import Ground
+from tests.bench.process import REPOSITORY
+from tests.bench.report import Report
+
+SECTIONS = {"tap": tap.measure, "target": target.measure}
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--quick", action="store_true", help="a fiftieth of the events")
+    parser.add_argument("--only", choices=SECTIONS, nargs="+", default=list(SECTIONS))
+    parser.add_argument("--into", type=Path, help="folder of benchmarks.md, .svg")
+    asked = parser.parse_args()
+    into = asked.into or (None if asked.quick else REPOSITORY / "docs")
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        ground = Ground(Path(folder), asked.quick, rounds=1 if asked.quick else 3)
+        for name in asked.only:
+            started = time.monotonic()
+            SECTIONS[name](ground, report)
+            sys.stderr.write(f"{name}: {time.monotonic() - started:.0f} s\n")
+    if into:
+        report.write(into)
+
+
+if __name__ == "__main__":
+    main()

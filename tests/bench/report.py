@@ -1,0 +1,135 @@
+"""What the benches found, as Markdown: ratios first, then a table for each question.
+
+It owns the page, and no measurement.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+VERSIONS = (
+    "tap-posthog",
+    "target-patterns-webhook",
+    "singer-sdk",
+    "msgspec",
+    "requests",
+    "meltano",
+    "chdb",
+    "hogql-parser",
+)
+HEAD = """# Benchmarks
+
+Written by `make bench` on {date}; do not edit. {machine}
+
+{versions}
+
+Each table compares programs in one run, one after the other and again, and shows the
+run with the median time. Times are whole processes, start included. Events are about
+1.35 KB as Singer records. ClickHouse, the receiver and what is measured share the
+machine's cores.
+
+## Ratios
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One figure that the pair is held to."""
+
+    what: str
+    value: float
+    wanted: float
+    at_most: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether the figure is on the right side."""
+        if self.at_most:
+            return self.value <= self.wanted
+        return self.value >= self.wanted
+
+    def cells(self) -> list[str]:
+        """Give the row of the table of ratios."""
+        sign = "<=" if self.at_most else ">="
+        verdict = "yes" if self.reached else "**no**"
+        return [self.what, f"{self.value:.2f}", f"{sign} {self.wanted:g}", verdict]
+
+
+@dataclass(slots=True)
+class Report:
+    """What is known so far."""
+
+    ratios: list[Ratio] = field(default_factory=list)
+    sections: list[str] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+
+    def ratio(
+        self, what: str, value: float, wanted: float, *, at_most: bool = False
+    ) -> None:
+        """Add a figure that the pair is held to."""
+        self.ratios.append(Ratio(what, value, wanted, at_most))
+
+    def add(self, title: str, *parts: str) -> None:
+        """Add a section."""
+        self.sections.append("\n\n".join([f"## {title}", *parts]))
+        print(f"\n{self.sections[-1]}", flush=True)  # noqa: T201 - seen while it runs
+
+    def write(self, folder: Path) -> None:
+        """Write the page and its pictures."""
+        for name, picture in self.pictures.items():
+            (folder / name).write_text(picture)
+        (folder / "benchmarks.md").write_text(self.markdown())
+
+    def markdown(self) -> str:
+        """Write the page."""
+        head = HEAD.format(
+            date=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine(), versions=versions()
+        )
+        ratios = table(
+            ["", "measured", "wanted", "reached"],
+            [ratio.cells() for ratio in self.ratios],
+        )
+        return "\n\n".join([head.rstrip(), ratios, *self.sections]) + "\n"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Write a table whose first column is text and whose others are figures."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+
+    def line(cells: list[str]) -> str:
+        first = cells[0].ljust(widths[0])
+        rest = (c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))
+        return "| " + " | ".join([first, *rest]) + " |"
+
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (w - 1) + ":" for w in widths[1:])]
+    return "\n".join([line(head), line(rule), *map(line, rows)])
+
+
+def megabytes(count: float) -> str:
+    """Write a size."""
+    return f"{count / 1e6:,.0f} MB"
+
+
+def machine() -> str:
+    """Say what the benches ran on."""
+    model = next(
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux"
+        f" {platform.release()}, Python {platform.python_version()}."
+    )
+
+
+def versions() -> str:
+    """Say which versions were measured."""
+    known = (f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
+    return ", ".join(known) + "."

@@ -1,0 +1,113 @@
+"""How fast the tap reads: beside the usual SDK tap and beside the floors.
+
+Its waiting too. What it costs at PostHog is in `cost.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.bench.ground import alternate, middle, replay
+from tests.bench.process import Run, python, run
+from tests.bench.report import megabytes, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.bench.ground import Ground
+    from tests.bench.report import Report
+    from tests.support.sandbox import Sandbox
+
+EVENTS = 200_000
+WAITING_EVENTS = 500_000
+LATENCY = 0.15
+OURS, USUAL, FAST = "tap-posthog", "usual SDK tap", "the same, msgspec writer"
+TEXT, DECODED = "floor, `properties` stay text", "floor, everything decoded"
+SERVED = (
+    "All read the same {count:,} events from the same server, which has kept the"
+    " sandbox's own answers, gzip as PostHog sends it: what is measured is the reader."
+)
+
+
+def measure(ground: Ground, report: Report) -> None:
+    """Read the same events with each program."""
+    count = ground.size(EVENTS)
+    with ground.sandbox(count) as sandbox:
+        beside_others(ground, report, sandbox, count)
+    count = ground.size(WAITING_EVENTS)
+    with ground.sandbox(count) as sandbox:
+        waiting(ground, report, sandbox, count)
+
+
+def whole(count: int, program: Callable[[], Run]) -> Callable[[], Run]:
+    """Hold a program to its bargain: a run that lacks events is no measurement."""
+
+    def checked() -> Run:
+        done = program()
+        assert done.records == count, (done.records, count, done.stderr[-2000:])
+        return done
+
+    return checked
+
+
+def beside_others(ground: Ground, report: Report, sandbox: Sandbox, count: int) -> None:
+    """Compare whole processes, alternating."""
+    with replay(sandbox.url) as url:
+        config = ground.tap_config(url)
+        programs = {
+            OURS: ground.tap(url),
+            FAST: ground.peer("sdk_tap", "msgspec", config),
+            USUAL: ground.peer("sdk_tap", "json", config),
+            TEXT: python("floors", "read", url, "text"),
+            DECODED: python("floors", "read", url, "decode"),
+        }
+        runs = {
+            name: whole(count, lambda argv=argv: run(argv))  # type: ignore[misc]
+            for name, argv in programs.items()
+        }
+        for name in (OURS, TEXT):
+            runs[name]()  # so that the server has every answer
+        done = {
+            name: middle(each) for name, each in alternate(runs, ground.rounds).items()
+        }
+    ours = done[OURS]
+    rows = [
+        [
+            name,
+            f"{one.rate(count):,.0f}",
+            f"{one.seconds / ours.seconds:.2f}",
+            f"{one.first:.2f} s",
+            f"{one.cpu_seconds:.2f} s",
+            megabytes(one.peak_bytes),
+        ]
+        for name, one in done.items()
+    ]
+    head = ["", "events/s", "times ours", "first record", "processor", "peak memory"]
+    report.ratio("tap / usual SDK tap", done[USUAL].seconds / ours.seconds, 4)
+    report.ratio("tap / floor with text", done[TEXT].seconds / ours.seconds, 0.4)
+    report.add("The tap alone", SERVED.format(count=count), table(head, rows))
+
+
+def waiting(ground: Ground, report: Report, sandbox: Sandbox, count: int) -> None:
+    """Compare a server that answers at once with one that takes 150 ms a page."""
+    with replay(sandbox.url) as near, replay(near, LATENCY) as far:
+        runs = {
+            url: whole(count, lambda url=url: run(ground.tap(url)))  # type: ignore[misc]
+            for url in (near, far)
+        }
+        for once in runs.values():
+            once()  # so that each server has every answer
+        done = alternate(runs, ground.rounds)
+    at_once, late = (middle(done[url]) for url in (near, far))
+    share = 1 - at_once.seconds / late.seconds
+    rows = [
+        [name, f"{one.seconds:.2f} s", f"{one.rate(count):,.0f}"]
+        for name, one in (("at once", at_once), ("after 150 ms", late))
+    ]
+    report.ratio("share of its time that the tap waits", share, 0.1, at_most=True)
+    report.add(
+        "Waiting",
+        f"The tap over {count:,} events from a server that answers each request at"
+        f" once, and from one that takes 150 ms: {share:.0%} of the time is waiting.",
+        table(["the server answers", "time", "events/s"], rows),
+    )

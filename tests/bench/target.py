@@ -1,0 +1,119 @@
+"""How fast the target delivers: beside a plain BatchSink target and beside the floors.
+
+One grid of receiver latency, senders and gzip, and the ratios that the pair is held to.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.bench.ground import alternate, figures, middle, receiver
+from tests.bench.process import BenchError, Run, python, run
+from tests.bench.report import megabytes, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bench.ground import Ground
+    from tests.bench.report import Report
+
+EVENTS = 200_000
+GRID_EVENTS = 100_000
+LATENCIES = (0, 0.02, 0.1)
+SENDERS = (1, 4, 8)
+COMPRESSIONS = ("none", "gzip")
+OURS, USUAL, FAST = "target-patterns-webhook", "plain BatchSink", "the same, msgspec"
+POSTED, JOINED = "floor, records stay bytes, posted", "floor, not even posted"
+
+
+def measure(ground: Ground, report: Report) -> None:
+    """Write the same records with each program."""
+    beside_others(ground, report)
+    grid(ground, report)
+
+
+def deliver(argv: list[str], lines: Path, url: str, count: int, gzip: str) -> Run:
+    """Run a target and hold it to its bargain: the receiver has every record."""
+    figures(url)
+    done = run(argv, stdin=lines)
+    got = figures(url)
+    if gzip == "none" and got["records"] != count:
+        msg = f"{argv[0]}: {got} instead of {count} records"
+        raise BenchError(msg)
+    return done
+
+
+def beside_others(ground: Ground, report: Report) -> None:
+    """Compare whole processes, alternating, into a receiver that answers at once."""
+    count = ground.size(EVENTS)
+    lines = ground.singer(count)
+    with receiver() as url:
+        config = ground.target_config(url)
+        programs = {
+            OURS: ground.target(url),
+            FAST: ground.peer("sdk_target", "msgspec", config),
+            USUAL: ground.peer("sdk_target", "json", config),
+            POSTED: python("floors", "post", url),
+        }
+        runs = {
+            name: partial(deliver, argv, lines, url, count, "none")
+            for name, argv in programs.items()
+        } | {JOINED: partial(run, python("floors", "lines"), stdin=lines)}
+        done = {
+            name: middle(each) for name, each in alternate(runs, ground.rounds).items()
+        }
+    ours = done[OURS]
+    rows = [
+        [
+            name,
+            f"{one.rate(count):,.0f}",
+            f"{one.seconds / ours.seconds:.2f}",
+            f"{one.cpu_seconds:.2f} s",
+            megabytes(one.peak_bytes),
+        ]
+        for name, one in done.items()
+    ]
+    report.ratio("target / plain BatchSink", done[USUAL].seconds / ours.seconds, 6)
+    report.ratio("target / floor, posted", done[POSTED].seconds / ours.seconds, 0.4)
+    report.ratio("target / floor, lines", done[JOINED].seconds / ours.seconds, 0.4)
+    report.add(
+        "The target alone",
+        f"{count:,} records from a file, 500 in a request, to a receiver that answers at"
+        " once and counts them. Validation is off in all.",
+        table(["", "events/s", "times ours", "processor", "peak memory"], rows),
+    )
+
+
+def grid(ground: Ground, report: Report) -> None:
+    """Measure each latency with each number of senders, plain and compressed."""
+    count = ground.size(GRID_EVENTS)
+    lines = ground.singer(count)
+    head = ["", *(f"{seconds * 1000:.0f} ms" for seconds in LATENCIES)]
+    rates: dict[tuple[str, str], list[float]] = {}
+    for latency in LATENCIES:
+        with receiver(latency) as url:
+            for gzip in COMPRESSIONS:
+                config = ground.target_config(url, compression=gzip)
+                usual = ground.peer("sdk_target", "json", config)
+                done = deliver(usual, lines, url, count, gzip)
+                rates.setdefault((USUAL, gzip), []).append(done.rate(count))
+                for senders in SENDERS:
+                    argv = ground.target(
+                        url, compression=gzip, max_parallel_requests=senders
+                    )
+                    done = deliver(argv, lines, url, count, gzip)
+                    name = f"{OURS}, {senders} at once"
+                    rates.setdefault((name, gzip), []).append(done.rate(count))
+    rows = [
+        [f"{name}{', gzip' if gzip != 'none' else ''}", *(f"{r:,.0f}" for r in each)]
+        for (name, gzip), each in rates.items()
+    ]
+    one, eight = (rates[f"{OURS}, {n} at once", "none"][-1] for n in (1, 8))
+    report.ratio("8 senders / 1 sender at 100 ms", eight / one, 6)
+    report.add(
+        "The target by the receiver's latency",
+        f"Events a second, {count:,} records, one run each. The plain target has one"
+        " sender.",
+        table(head, rows),
+    )
