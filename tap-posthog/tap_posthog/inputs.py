@@ -1,0 +1,90 @@
+"""The files that a user hands in: configuration, catalog, state. Says what is wrong.
+
+The SDK reads the same files; what reaches it was read here once, and is sound.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from singer_sdk.singerlib import Catalog
+
+from tap_posthog.errors import ConfigError, StateError
+
+
+def read_object(path: str, what: str) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises:
+        ConfigError: it is not there, or holds something else.
+
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as exc:
+        msg = f"The {what} file {path} cannot be read: {exc.strerror}"
+        raise ConfigError(msg) from None
+    except UnicodeDecodeError:
+        msg = f"The {what} file {path} is not text in UTF-8"
+        raise ConfigError(msg) from None
+    try:
+        return _object(text)
+    except ValueError as exc:
+        msg = f"The {what} file {path} is not a JSON object: {exc}"
+        raise ConfigError(msg) from None
+
+
+def checked_state(file: IO[str]) -> IO[str]:
+    """Return a state file's content; an empty file is a first run.
+
+    Raises:
+        StateError: it is no JSON object.
+
+    """
+    text = _text(file, "state")
+    return io.StringIO(text if text.strip() else "{}")
+
+
+def checked_catalog(file: IO[str]) -> IO[str]:
+    """Return a catalog file's content.
+
+    Raises:
+        StateError: it is no Singer catalog.
+
+    """
+    text = _text(file, "catalog")
+    try:
+        Catalog.from_dict(_object(text))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        msg = (
+            f"The catalog {_name(file)} is not a Singer catalog; make a new one with "
+            "--discover"
+        )
+        raise StateError(msg) from None
+    return io.StringIO(text)
+
+
+def _text(file: IO[str], what: str) -> str:
+    try:
+        text = file.read()
+        if text.strip() or what != "state":
+            _object(text)
+    except ValueError as exc:
+        msg = f"The {what} {_name(file)} is not a JSON object: {exc}"
+        raise StateError(msg) from None
+    return text
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        msg = f"it holds a {type(value).__name__}"
+        raise ValueError(msg)  # noqa: TRY004 - as every other reason
+    return value
+
+
+def _name(file: IO[str]) -> str:
+    return str(getattr(file, "name", "given"))

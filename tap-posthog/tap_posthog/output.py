@@ -1,0 +1,117 @@
+"""The tap's stdout: whole lines only, and out at each state. Knows no events.
+
+A signal is let in between two writes and never inside one, so that no line is torn.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from singer_sdk.io_base import SingerWriter
+from singer_sdk.singerlib import RecordMessage
+from typing_extensions import override
+
+from tap_posthog.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from singer_sdk.singerlib.messages import Message
+
+HELD = 1 << 20  # bytes of records that wait for the state behind them
+SIGNAL_EXIT = 128  # the shell's convention: 143 is SIGTERM, 130 is SIGINT
+
+
+class Output(SingerWriter):
+    """Writes messages the SDK's way, and lines that are made elsewhere."""
+
+    def __init__(self) -> None:
+        """Start with nothing held, and no signal met."""
+        super().__init__()
+        self.farewell: Callable[[], str] = lambda: ""
+        self._held: list[bytes] = []
+        self._size = 0
+        self._writing = False
+        self._signal: int | None = None
+
+    @override
+    def write_message(self, message: Message) -> None:
+        """Write a message; records may wait for the next other message."""
+        self.write_lines(self.format_message(message).encode() + b"\n")
+        if not isinstance(message, RecordMessage):
+            self.flush()
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write whole lines."""
+        self._held.append(lines)
+        self._size += len(lines)
+        if self._size >= HELD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything to whoever reads stdout.
+
+        Raises:
+            OutputError: nobody does, or the disk is full.
+
+        """
+        data = b"".join(self._held)
+        self._held.clear()
+        self._size = 0
+        self._writing = True
+        try:
+            _write_out(data)
+        except OSError as exc:
+            raise _unwritable(exc) from None
+        finally:
+            self._writing = False
+        if self._signal is not None:
+            self._leave(self._signal)
+
+    def on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        """End the run: at once, or after the write that is under way.
+
+        A second signal does not wait for that write.
+        """
+        if self._writing and self._signal is None:
+            self._signal = signum
+            return
+        self._leave(signum)
+
+    def _leave(self, signum: int) -> NoReturn:
+        """Exit here: requests under way would hold the interpreter's own exit up.
+
+        All that must survive is out already, since states are flushed as they come.
+        """
+        words = f"Stopped by {signal.Signals(signum).name}. {self.farewell()}\n"
+        os.write(2, words.encode())
+        os._exit(SIGNAL_EXIT + signum)
+
+
+def _write_out(data: bytes) -> None:
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:  # captured by a test, in this process
+        sys.stdout.write(data.decode())
+        return
+    sys.stdout.flush()
+    binary.write(data)
+    binary.flush()
+
+
+def _unwritable(exc: OSError) -> OutputError:
+    # Or the interpreter tries once more at its exit, and prints a second error.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if exc.errno == errno.EPIPE:
+        return OutputError(
+            "Whoever reads this tap's output has stopped (broken pipe): see the "
+            "target's own last message. Run again; it goes on from the last state"
+        )
+    return OutputError(
+        f"The output cannot be written: {exc.strerror}. Make room or choose another "
+        "place, then run again; it goes on from the last state"
+    )

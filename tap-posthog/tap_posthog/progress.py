@@ -1,0 +1,147 @@
+"""What a person sees of a run: a live line or log lines, and one summary. Reads nothing.
+
+Both say the same in the same words: events, events/s, the point in time reached and how
+much of the whole that is, bytes, requests, waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_posthog.client import Traffic
+
+logger = logging.getLogger("tap-posthog")
+
+LIVE_SECONDS = 0.2
+LOG_SECONDS = 10.0
+CLEAR = "\r\x1b[K"
+UNITS = ("B", "kB", "MB", "GB", "TB")
+THOUSAND = 1000
+MINUTE = 60
+
+
+class Progress:
+    """Follows one run; `advance` is called with each batch that was written."""
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        *,
+        terminal: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Show a live line on `terminal`; without one, log every few seconds."""
+        self.events = 0
+        self.reached = ""  # the last event's timestamp
+        self._share: float | None = None
+        self._traffic = traffic
+        self._clock = clock
+        self._began = self._said = clock()
+        self._line = _LiveLine(terminal) if terminal else None
+
+    def advance(self, events: int, reached: str, share: float | None = None) -> None:
+        """Note what was written, and say so if it is time to.
+
+        `share` is how much of the rows that this run planned is done, 0..1.
+        """
+        self.events += events
+        self.reached = reached or self.reached
+        self._share = share
+        now = self._clock()
+        if now - self._said < (LIVE_SECONDS if self._line else LOG_SECONDS):
+            return
+        self._said = now
+        if self._line:
+            self._line.show(self.words())
+        else:
+            logger.info("%s", self.words())
+
+    def words(self) -> str:
+        """Say where the run is."""
+        took = max(self._clock() - self._began, 1e-9)
+        at = f", at {self.reached[:16].replace('T', ' ')} UTC" if self.reached else ""
+        share = "" if self._share is None else f" ({self._share:.0%})"
+        return (
+            f"{self.events:,} events, {self.events / took:,.0f} events/s{at}{share}, "
+            f"{traffic_words(self._traffic)}"
+        )
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self._line:
+            self._line.close()
+
+
+def terminal() -> TextIO | None:
+    """Return stderr where a person looks at it."""
+    return sys.stderr if sys.stderr.isatty() else None
+
+
+def traffic_words(traffic: Traffic) -> str:
+    """Say what the run has cost so far."""
+    waits = "no waits"
+    if traffic.waits:
+        plural = "" if traffic.waits == 1 else "s"
+        waits = f"{traffic.waits:,} wait{plural} ({span(traffic.waited)})"
+    return f"{size(traffic.bytes)}, {traffic.requests:,} requests, {waits}"
+
+
+def size(count: float) -> str:
+    """Spell bytes as people do: 1.4 MB."""
+    for unit in UNITS[:-1]:
+        if count < THOUSAND:
+            return f"{count:,.0f} B" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= THOUSAND
+    return f"{count:,.1f} {UNITS[-1]}"
+
+
+def span(seconds: float) -> str:
+    """Spell a length of time: 8 s, 12 min, 3 h 5 min."""
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / MINUTE)
+    if minutes < 2 * MINUTE:
+        return f"{minutes} min"
+    return f"{minutes // MINUTE} h {minutes % MINUTE} min"
+
+
+class _LiveLine(logging.Filter):
+    """One line at the foot of a terminal; log lines push it down, not through it."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__()
+        self._out = out
+        self._shown = False
+        self._handlers = list(logging.getLogger().handlers)
+        for handler in self._handlers:
+            handler.addFilter(self)
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        """Make room for a log line."""
+        self.clear()
+        return True
+
+    def show(self, text: str) -> None:
+        """Put the text where the last one was."""
+        self._out.write(f"{CLEAR}{text}")
+        self._out.flush()
+        self._shown = True
+
+    def clear(self) -> None:
+        """Leave an empty line behind."""
+        if self._shown:
+            self._out.write(CLEAR)
+            self._out.flush()
+            self._shown = False
+
+    def close(self) -> None:
+        """Clear the line and let go of the log."""
+        self.clear()
+        for handler in self._handlers:
+            handler.removeFilter(self)

@@ -1,0 +1,1 @@
+"""The streams, each a declaration."""
