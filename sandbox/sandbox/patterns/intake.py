@@ -71,7 +71,7 @@ def split(body: bytes) -> list[Record]:
     try:
         raws = _array.decode(bare) if bare[:1] == b"[" else [msgspec.Raw(bare)]
         return [_record(bytes(raw).decode(), _peek.decode(raw)) for raw in raws]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # Stricter than JSON is: no lone surrogate passes it. Or no JSON at all.
         return _split_any(bare)
 
