@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[Sandbox]:
-    """One PostHog for the whole run, as the last test left it."""
+    """Start one PostHog for the whole run; each test finds it as the last left it."""
     with Sandbox() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    """The shared PostHog, empty and with default behaviour."""
+    """Empty the shared PostHog, and give it its default behaviour."""
     shared_sandbox.reset()
     return shared_sandbox

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from typing_extensions import Self
+    from typing import Self
 
 T = TypeVar("T")
 
@@ -21,9 +20,11 @@ class Control:
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close what was opened, the last one first."""
         self._opened.close()
 
     def open(self, resource: AbstractContextManager[T]) -> T:

@@ -41,10 +41,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
     actions: tuple[str, ...] = ("503",)
 
     def __post_init__(self) -> None:
+        """Refuse what is no expression or no fault, before it is in force."""
         re.compile(self.path)
         for action in self.actions:
             word, _, argument = action.partition(":")
-            if word not in _WORDS and not (word.isdigit() and 200 <= int(word) <= 599):
+            if word not in _WORDS and not re.fullmatch(r"[2-5]\d\d", word):
                 msg = f"no such fault: {action}"
                 raise ValueError(msg)
             if argument:
@@ -59,7 +60,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Faults:
-    """The layer. Which request meets which fault follows from the seed and the order."""
+    """The layer. Seed and order say which request meets which fault."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -143,6 +144,11 @@ async def _reset(receive: Receive) -> None:
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+    await _gone(receive)
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until uvicorn knows that nobody waits for an answer."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -160,10 +166,11 @@ class _Cut:
             return
         body = message.get("body", b"")
         if message["type"] == "http.response.body" and body:
-            half = {"body": body[: len(body) // 2], "more_body": True}
-            await self._send(message | half)
+            half = body[: len(body) // 2]
+            await self._send({**message, "body": half, "more_body": True})
             self._cut = True
             transport = self._receive.__self__.transport  # type: ignore[attr-defined]  # see _reset
             transport.close()  # after what is written
+            await _gone(self._receive)
         else:
             await self._send(message)

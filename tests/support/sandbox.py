@@ -8,11 +8,11 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests import Response
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from typing_extensions import Self
+    from typing import Self
 
 API_KEY = "phx_sandbox"
 PROJECT_TOKEN = "phc_sandbox"  # noqa: S105 - opens the sandbox only
@@ -29,6 +29,7 @@ class Sandbox:
         self._data = data
 
     def __enter__(self) -> Self:
+        """Start it; return when it accepts requests."""
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
         data = str(self._data or self._folder.name)
         command = [sys.executable, "-m", "sandbox.serve", "--port", "0"]
@@ -45,6 +46,7 @@ class Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop it, and forget its folder."""
         self._session.close()
         self._process.terminate()
         try:
@@ -60,7 +62,7 @@ class Sandbox:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def _control(self, method: str, path: str, body: Any = None) -> Any:
+    def _control(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - any JSON
         url = f"{self.url}/sandbox/{path}"
         answer = self._session.request(method, url, json=body, timeout=300)
         assert answer.ok, answer.text
@@ -73,7 +75,7 @@ class Sandbox:
         ]
         return rows
 
-    def behave(self, **patch: Any) -> None:
+    def behave(self, **patch: object) -> None:
         """Turn switches of PostHog's side."""
         self._control("PATCH", "posthog/behaviour", patch)
 
@@ -94,7 +96,7 @@ class Sandbox:
         """Forget data, requests, faults and switches."""
         self._control("POST", "reset")
 
-    def hogql(self, sql: str, **query: Any) -> list[list[Any]]:
+    def hogql(self, sql: str, **query: Any) -> list[list[Any]]:  # noqa: ANN401 - passed on
         """Ask as an API client would; give the rows."""
         answer = self.post_query(sql, **query)
         assert answer.ok, answer.text
@@ -108,8 +110,8 @@ class Sandbox:
         key: str = API_KEY,
         project: str = "1",
         refresh: str | None = "force_blocking",
-        **query: Any,
-    ) -> requests.Response:
+        **query: object,
+    ) -> Response:
         """Post to the query endpoint; further arguments go into `query`."""
         body: dict[str, Any] = {"query": {"kind": "HogQLQuery", "query": sql} | query}
         if refresh:

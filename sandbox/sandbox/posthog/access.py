@@ -44,10 +44,12 @@ def authorize(request: Request) -> str:
     key = authenticate(request)
     project = request.path_params["project"]
     if project not in {str(PROJECT), "@current"}:
-        raise not_found("Project not found.")
+        msg = "Project not found."
+        raise not_found(msg)
     if key == OTHER:
         detail = f"API key does not have access to the requested project: ID {PROJECT}."
         raise denied(detail)
     if key == NO_SCOPE:
-        raise denied("API key missing required scope 'query:read'")
+        msg = "API key missing required scope 'query:read'"
+        raise denied(msg)
     return key

@@ -77,7 +77,7 @@ def routes(data: Path, control: Control) -> list[Route]:
     control.on_reset(reset)
     return [
         *_both("/api/projects/{project}/query", query.__call__, "POST"),
-        *_both("/api/projects/{project}/events", events.list, "GET"),
+        *_both("/api/projects/{project}/events", events.get, "GET"),
         *_both("/api/projects/{project}/events/{uuid}", events.one, "GET"),
         *_both("/api/projects", projects, "GET"),
         *(route for at in capture.PATHS for route in _both(at, taken.__call__, "POST")),

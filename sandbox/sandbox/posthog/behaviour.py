@@ -32,6 +32,7 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     org_quota_exceeded: bool = False
 
     def __post_init__(self) -> None:
+        """Refuse a time zone that there is not."""
         try:
             ZoneInfo(self.project_timezone)
         except (OSError, ValueError) as exc:

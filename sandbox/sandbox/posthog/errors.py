@@ -1,7 +1,8 @@
-"""PostHog's error answers, as its API words them. Which error when is said elsewhere."""
+"""PostHog's error answers, as its API words them. Which one when is elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import re
 
 import msgspec
@@ -52,12 +53,11 @@ class ApiError(Exception):
         detail: str,
         *,
         attr: str | None = None,
-        retry_after: float | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.body = {"type": kind, "code": code, "detail": detail, "attr": attr}
-        self.retry_after = retry_after
+        self.retry_after: float | None = None
 
     def response(self) -> Response:
         """Say it over HTTP."""
@@ -89,9 +89,9 @@ def denied(detail: str) -> ApiError:
 
 def throttled(detail: str, retry_after: float | None = None) -> ApiError:
     """Answer one request too many."""
-    return ApiError(
-        429, "throttled_error", "throttled", detail, retry_after=retry_after
-    )
+    error = ApiError(429, "throttled_error", "throttled", detail)
+    error.retry_after = retry_after
+    return error
 
 
 def failed(status: int, detail: str) -> ApiError:
@@ -116,4 +116,5 @@ def from_clickhouse(message: str) -> ApiError:
         text = re.sub(r"^Code: \d+\. DB::Exception: ", "", message)
         detail = text.partition(": In scope")[0].partition(". In scope")[0]
         return ApiError(400, "validation_error", name.lower(), detail)
+    logging.getLogger("uvicorn.error").error("ClickHouse: %s", message)
     return failed(500, "ClickHouse error while executing query.")

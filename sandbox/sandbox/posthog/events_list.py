@@ -14,7 +14,7 @@ import asyncio
 import json
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -37,7 +37,24 @@ _PERSON = ("email", "name", "username")
 _EXACT = ("event", "distinct_id", "person_id")
 _ABSENT = ("properties", "action_id")
 
+_COLUMNS = (
+    "events.uuid, events.distinct_id, events.properties, events.event,"
+    " toUnixTimestamp64Micro(events.timestamp), events.elements_chain,"
+    " events.person_properties"
+)
+
 Row = list[Any]
+
+
+class _Page(NamedTuple):
+    """Which rows are asked for; both bounds are strict."""
+
+    where: list[str]
+    after: datetime | None
+    before: datetime
+    limit: int
+    offset: int
+    newest_first: bool
 
 
 class EventsList:
@@ -46,7 +63,7 @@ class EventsList:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def list(self, request: Request) -> Response:
+    async def get(self, request: Request) -> Response:
         """Answer one page."""
         key = access.authorize(request)
         self._state.limits.throttle(key, self._state.behaviour)
@@ -61,18 +78,23 @@ class EventsList:
         ]
         for name in _ABSENT:
             if name in asked:
-                raise errors.invalid(f"The sandbox has no filter {name!r}", attr=name)
+                msg = f"The sandbox has no filter {name!r}"
+                raise errors.invalid(msg, attr=name)
         before = self._bound(asked.get("before")) or self._now() + _AHEAD
         after = self._bound(asked.get("after"))
         rows = await self._page(
-            where, after, before, limit + 1, offset, newest_first=newest_first
+            _Page(where, after, before, limit, offset, newest_first)
         )
         people = asked.get("include_person") in {"true", "1"}
         shown = [_shown(row, person=people) for row in rows[:limit]]
         request.scope["sandbox.entry"].update(rows=len(shown))
         more = len(rows) > limit
         body = {
-            "next": _next(request, rows[limit - 1], newest_first) if more else None,
+            "next": _next(
+                request, rows[limit - 1], "before" if newest_first else "after"
+            )
+            if more
+            else None,
             "results": shown,
         }
         return Response(json.dumps(body), media_type="application/json")
@@ -86,9 +108,11 @@ class EventsList:
                 "limit 1",
             )
         except errors.ApiError as exc:
-            raise errors.invalid("Invalid UUID", attr="id") from exc
+            msg = "Invalid UUID"
+            raise errors.invalid(msg, attr="id") from exc
         if not found:
-            raise errors.not_found("No events exist for event UUID.")
+            msg = "No events exist for event UUID."
+            raise errors.not_found(msg)
         return JSONResponse(_shown(found[0], person=True))
 
     def _now(self) -> datetime:
@@ -104,44 +128,33 @@ class EventsList:
         zone = self._state.behaviour.project_timezone
         bound = instants.bound(asked, zone, self._now())
         if bound is None:
-            raise errors.invalid(f"Invalid date: {asked}")
+            msg = f"Invalid date: {asked}"
+            raise errors.invalid(msg)
         return bound
 
-    async def _page(
-        self,
-        where: list[str],
-        after: datetime | None,
-        before: datetime,
-        limit: int,
-        offset: int,
-        *,
-        newest_first: bool,
-    ) -> list[Row]:
-        order = "desc" if newest_first else "asc"
-        tail = f"order by events.timestamp {order} limit {limit} offset {offset}"
-        bounds = [*where, f"events.timestamp < {_literal(before)}"]
-        if newest_first:
-            for window in _WINDOWS:
-                start = before - window
-                if after is not None and start <= after:
-                    break
-                inside = [*bounds, f"events.timestamp > {_literal(start)}"]
-                rows = await self._rows(inside, tail)
-                if len(rows) >= (limit - 1) / 2:
-                    return rows
-        if after is not None:
-            bounds.append(f"events.timestamp > {_literal(after)}")
+    async def _page(self, page: _Page) -> list[Row]:
+        """Read a page's rows, and one more where there is one."""
+        order = "desc" if page.newest_first else "asc"
+        cut = f"limit {page.limit + 1} offset {page.offset}"
+        tail = f"order by events.timestamp {order} {cut}"
+        bounds = [*page.where, f"events.timestamp < {_literal(page.before)}"]
+        for window in _WINDOWS if page.newest_first else ():
+            start = page.before - window
+            if page.after is not None and start <= page.after:
+                break
+            inside = [*bounds, f"events.timestamp > {_literal(start)}"]
+            rows = await self._rows(inside, tail)
+            if len(rows) >= page.limit / 2:
+                return rows
+        if page.after is not None:
+            bounds.append(f"events.timestamp > {_literal(page.after)}")
         return await self._rows(bounds, tail)
 
     async def _rows(self, where: list[str], tail: str) -> list[Row]:
         behaviour = self._state.behaviour
         conditions = " and ".join([await self._state.guard(), *where])
-        sql = (
-            "select events.uuid, events.distinct_id, events.properties, events.event,"
-            " toUnixTimestamp64Micro(events.timestamp), events.elements_chain,"
-            " events.person_properties"
-            f" from {self._state.shown_rows()} where {conditions} {tail}"
-        )
+        source = self._state.shown_rows()
+        sql = f"select {_COLUMNS} from {source} where {conditions} {tail}"  # noqa: S608 - values are escaped
         try:
             seconds = behaviour.execution_seconds
             answer = await self._state.table.ask(sql, seconds=seconds)
@@ -168,9 +181,8 @@ def _iso(micros: int) -> str:
     return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest).isoformat()
 
 
-def _next(request: Request, last: Row, newest_first: bool) -> str:  # noqa: FBT001 - one caller
+def _next(request: Request, last: Row, moved: str) -> str:
     """Say where the next page is: this URL with one bound moved to the last row."""
-    moved = "before" if newest_first else "after"
     asked = dict(request.query_params) | {moved: _iso(last[4])}
     return f"{request.url.replace(query=urlencode(asked))}"
 

@@ -74,7 +74,12 @@ class Expressions:
         sql: str = printer(node)
         return sql
 
+    def joined(self, nodes: list[Node]) -> str:
+        """Print expressions in a row."""
+        return ", ".join(self.expr(node) for node in nodes)
+
     def refused(self, what: str) -> ApiError:
+        """Say what is not here."""
         return invalid(f"The sandbox does not know this part of HogQL: {what}")
 
     def filled(self, node: Node) -> Node:
@@ -83,7 +88,8 @@ class Expressions:
             return node
         key = ".".join(map(str, node["expr"].get("chain", ["?"])))
         if key not in self.rules.values:
-            raise invalid(f"Placeholder {{{key}}} has no value")
+            msg = f"Placeholder {{{key}}} has no value"
+            raise invalid(msg)
         value = self.rules.values[key]
         if isinstance(value, list):
             items = [{"node": "Constant", "value": item} for item in value]
@@ -126,10 +132,10 @@ class Expressions:
         return f"tupleElement({self.expr(node['tuple'])}, {int(node['index'])})"
 
     def _tuple(self, node: Node) -> str:
-        return f"tuple({self.list(node['exprs'])})"
+        return f"tuple({self.joined(node['exprs'])})"
 
     def _array(self, node: Node) -> str:
-        return f"[{self.list(node['exprs'])}]"
+        return f"[{self.joined(node['exprs'])}]"
 
     def _and(self, node: Node) -> str:
         return "(" + " and ".join(map(self.expr, node["exprs"])) + ")"
@@ -151,9 +157,9 @@ class Expressions:
             raise self.refused(operator)
         right = self.filled(node["right"])
         left = self.expr(node["left"])
-        if right["node"] == "Constant" and right["value"] is None:
-            if operator in {"==", "!="}:
-                return f"{'isNull' if operator == '==' else 'isNotNull'}({left})"
+        null = right["node"] == "Constant" and right["value"] is None
+        if null and operator in {"==", "!="}:
+            return f"{'isNull' if operator == '==' else 'isNotNull'}({left})"
         return f"{_COMPARE[operator]}({left}, {self.expr(right)})"
 
     def _arithmeticoperation(self, node: Node) -> str:
@@ -162,7 +168,8 @@ class Expressions:
         return f"({self.expr(node['left'])} {node['op']} {self.expr(node['right'])})"
 
     def _alias(self, node: Node) -> str:
-        raise self.refused(f"an alias inside an expression ({node['alias']})")
+        msg = f"an alias inside an expression ({node['alias']})"
+        raise self.refused(msg)
 
     def _selectquery(self, node: Node) -> str:
         return self.subquery(node)
@@ -178,29 +185,36 @@ class Expressions:
         called = functions.ANY_CASE.get(called.lower(), called)
         for key in ("params", "filter_expr", "order_by"):
             if node.get(key):
-                raise self.refused(f"{called} with {key}")
+                msg = f"{called} with {key}"
+                raise self.refused(msg)
         if called in functions.AGGREGATES:
             self.scope.aggregates = True
         args = [self.expr(arg) for arg in node["args"]]
+        if called in functions.SAME or called in functions.RENAMED:
+            distinct = "distinct " if node["distinct"] else ""
+            called = functions.RENAMED.get(called, called)
+            return f"{called}({distinct}{', '.join(args)})"
+        if called in functions.CASTS:
+            return f"accurateCastOrNull({', '.join(args)}, '{functions.CASTS[called]}')"
+        zone = text(self.rules.timezone)
+        if called == "toTimeZone":
+            return f"toTimeZone({', '.join([*args, zone][:2])})"
+        if called == "toDateTime64":
+            filled = [*args, *["6", zone][len(args) - 1 :]]
+            return f"toDateTime64({', '.join(filled)})"
+        if called in functions.PARSED or called == "toDate":
+            return self._conversion(called, node["args"], args)
+        return self._clock(called)
+
+    def _clock(self, called: str) -> str:
+        """Print what depends on the server's clock, which is an argument here."""
         if called in functions.CLOCK:
             return self._instant(self.rules.now)
         if called in functions.TODAY:
             day = self.rules.now - timedelta(days=functions.TODAY[called])
             return f"toDate({self._instant(day)})"
-        if called in functions.CASTS:
-            return f"accurateCastOrNull({', '.join(args)}, '{functions.CASTS[called]}')"
-        zone = text(self.rules.timezone)
-        if called in functions.PARSED or called == "toDate":
-            return self._conversion(called, node["args"], args)
-        if called == "toTimeZone":
-            return f"toTimeZone({', '.join((args + [zone])[:2])})"
-        if called == "toDateTime64":
-            return f"toDateTime64({', '.join(args + ['6', zone][len(args) - 1 :])})"
-        if called in functions.SAME or called in functions.RENAMED:
-            distinct = "distinct " if node["distinct"] else ""
-            called = functions.RENAMED.get(called, called)
-            return f"{called}({distinct}{', '.join(args)})"
-        raise invalid(f"Unsupported function call '{node['name']}(...)'")
+        msg = f"Unsupported function call '{called}(...)'"
+        raise invalid(msg)
 
     def _instant(self, instant: datetime) -> str:
         shown = instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
@@ -212,7 +226,8 @@ class Expressions:
     def _conversion(self, called: str, nodes: list[Node], args: list[str]) -> str:
         """Print toDateTime or toDate: what they do depends on what they are given."""
         if not args:
-            raise invalid(f"Function '{called}' expects at least 1 argument")
+            msg = f"Function '{called}' expects at least 1 argument"
+            raise invalid(msg)
         textual = self._is_text(nodes[0])
         if called == "toDate":
             return f"{'toDateOrNull' if textual else 'toDate'}({args[0]})"

@@ -56,7 +56,7 @@ class _Printer(Expressions):
         if tree["node"] == "SelectSetQuery":
             sql, columns = self.union(tree)
             limited, asked = False, DEFAULT_LIMIT
-            sql = f"select * from ({sql})"
+            sql = f"select * from ({sql})"  # noqa: S608 - printed from a checked tree
             inner = columns
         else:
             limited = tree.get("limit") is not None
@@ -106,7 +106,7 @@ class _Printer(Expressions):
         where = [self.expr(tree["where"])] if tree["where"] else []
         tail = ""
         if tree.get("group_by"):
-            tail += f" group by {self.list(tree['group_by'])}"
+            tail += f" group by {self.joined(tree['group_by'])}"
         if tree.get("having"):
             tail += f" having {self.expr(tree['having'])}"
         if tree.get("order_by"):
@@ -115,7 +115,7 @@ class _Printer(Expressions):
             if by["offset_value"] is not None:
                 detail = "OFFSET is not supported for queries made with an API key."
                 raise invalid(detail)
-            tail += f" limit {self.count(by['n'])} by {self.list(by['exprs'])}"
+            tail += f" limit {self.count(by['n'])} by {self.joined(by['exprs'])}"
         if tree.get("limit") is not None:
             tail += f" limit {self.count(tree['limit'])}"
         if self.scope.of_events:
@@ -134,7 +134,8 @@ class _Printer(Expressions):
         table = join["table"]
         if table["node"] == "Field":
             if table["chain"] != ["events"]:
-                raise invalid(f"Unknown table `{'.'.join(table['chain'])}`.")
+                msg = f"Unknown table `{'.'.join(table['chain'])}`."
+                raise invalid(msg)
             self.scope.of_events = True
             self.scope.table = join["alias"] or "events"
             return " from events"
@@ -179,9 +180,6 @@ class _Printer(Expressions):
 
     def order(self, node: Node) -> str:
         return f"{self.expr(node['expr'])} {node['order'].lower()}"
-
-    def list(self, nodes: list[Node]) -> str:
-        return ", ".join(self.expr(node) for node in nodes)
 
     def count(self, node: Node) -> int:
         value = self.filled(node).get("value")

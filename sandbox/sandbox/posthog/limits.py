@@ -46,7 +46,8 @@ class Limits:
             within = [at for at in asked if at > now - span]
             if most is not None and len(within) >= most:
                 wait = math.ceil(within[-most] + span - now) if most else int(span)
-                raise _wait("Request was throttled.", wait, behaviour)
+                msg = "Request was throttled."
+                raise _wait(msg, wait, behaviour)
         asked.append(now)
 
     def afford(self, behaviour: Behaviour) -> None:

@@ -45,8 +45,8 @@ class Persons:
             " or person_id != toUUID(UUIDNumToString(MD5(distinct_id)))"
             " group by distinct_id"
         ):
-            persons._of[distinct_id] = person  # noqa: SLF001 - our own
-            persons._properties[person] = _objects(properties.encode())  # noqa: SLF001
+            persons._of[distinct_id] = person
+            persons._properties[person] = _objects(properties.encode())
         return persons
 
     def of(self, distinct_id: str) -> str:

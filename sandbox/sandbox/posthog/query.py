@@ -65,7 +65,8 @@ class QueryEndpoint:
         """Answer a request."""
         behaviour = self._state.behaviour
         if not behaviour.query_endpoint:  # an old self-hosted server
-            raise errors.not_found("Endpoint not found.")
+            msg = "Endpoint not found."
+            raise errors.not_found(msg)
         key = access.authorize(request)
         self._state.limits.throttle(key, behaviour)
         body = _body(await request.body())
@@ -149,24 +150,23 @@ def _rendered(printed: Printed, types: list[str]) -> str:
     if not any(map(rendering.needs, types)):
         return printed.sql
     columns = (
-        rendering.shown(
-            "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`", kind
-        )
-        for name, kind in zip(printed.inner, types, strict=True)
+        rendering.shown(name(inner), kind)
+        for inner, kind in zip(printed.inner, types, strict=True)
     )
-    return f"select {', '.join(columns)} from ({printed.sql})"
+    return f"select {', '.join(columns)} from ({printed.sql})"  # noqa: S608 - printed from a checked tree
 
 
 def _body(raw: bytes) -> dict[str, Any]:
     """Read and check what was sent, as strictly as PostHog's pydantic model."""
     try:
-        body = msgspec.json.decode(raw)
+        body: Any = msgspec.json.decode(raw)
     except ValueError as exc:
         detail = f"JSON parse error - {exc}"
         raise errors.ApiError(400, "validation_error", "parse_error", detail) from None
     query = body.get("query") if isinstance(body, dict) else None
     if not isinstance(query, dict):
-        raise errors.invalid("This field is required.", attr="query")
+        msg = "This field is required."
+        raise errors.invalid(msg, attr="query")
     for given, known, where in ((body, _TOP, ""), (query, _QUERY, "query.")):
         for key in given:
             if key not in known:
@@ -176,11 +176,14 @@ def _body(raw: bytes) -> dict[str, Any]:
         detail = f"The sandbox has no query of kind {query.get('kind')!r}"
         raise errors.invalid(detail, attr="query.kind")
     if not isinstance(query.get("query"), str):
-        raise errors.invalid("Input should be a valid string", attr="query.query")
+        msg = "Input should be a valid string"
+        raise errors.invalid(msg, attr="query.query")
     refresh = body.get("refresh", "blocking")
     if refresh not in {"blocking", "force_blocking"}:
-        raise errors.invalid(f"The sandbox has no refresh {refresh!r}", attr="refresh")
-    return body
+        msg = f"The sandbox has no refresh {refresh!r}"
+        raise errors.invalid(msg, attr="refresh")
+    checked: dict[str, Any] = body
+    return checked
 
 
 async def _response(

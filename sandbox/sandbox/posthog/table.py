@@ -13,8 +13,7 @@ from chdb.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from typing_extensions import Self
+    from typing import Self
 
 # The engine, sort key and partition are PostHog's (posthog/models/event/sql.py).
 # `visible_at` is ours: when Kafka and the insert have brought the row to readers.
@@ -58,7 +57,7 @@ class Answer(msgspec.Struct):
 
 
 class Table:
-    """The one ClickHouse of this process, asked from one thread: it is not reentrant."""
+    """The one ClickHouse of this process, asked from one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         self._worker = ThreadPoolExecutor(1, "clickhouse")
@@ -66,15 +65,18 @@ class Table:
         self._worker.submit(self._open, path).result()
 
     def __enter__(self) -> Self:
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._worker.submit(lambda: self._session.close()).result()
+        """Close ClickHouse; what is in it stays in its folder."""
+        self._worker.submit(self._session.close).result()
         self._worker.shutdown()
 
     def _open(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
-        self._session = Session(str(path))
+        session: Any = Session  # chdb says nothing of its types
+        self._session = session(str(path))
         self._session.query("create database if not exists posthog")
         self._session.query("use posthog")
         for setting in _SETTINGS:
@@ -97,7 +99,9 @@ class Table:
 
     def _run(self, sql: str) -> bytes:
         merges = re.match(r"\s*optimize\b", sql, re.IGNORECASE)
-        if not re.match(r"\s*(select|with|describe|explain|show)\b", sql, re.I):
+        if not re.match(
+            r"\s*(select|with|describe|explain|show)\b", sql, re.IGNORECASE
+        ):
             self._latest = None
         if merges:
             self._session.query("system start merges events")
