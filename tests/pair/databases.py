@@ -79,7 +79,7 @@ def postgres() -> Iterator[PostgreSQL]:
 
 
 @contextlib.contextmanager
-def mariadb(seed: list[str]) -> Iterator[int]:
+def mariadb(seed: str) -> Iterator[int]:
     """Run a MariaDB server in a temporary folder, and give its port.
 
     Args:
@@ -115,13 +115,16 @@ def mariadb(seed: list[str]) -> Iterator[int]:
             "grant all on *.* to 'tap'@'127.0.0.1';",
         )
         start = folder / "seed.sql"
-        start.write_text("\n".join((*seed, *account)) + "\n", encoding="utf-8")
+        lines = ("set names utf8mb4;", seed.strip(), *account, "")
+        start.write_text("\n".join(lines), encoding="utf-8")
         port = _free_port()
         listening = (
             *("--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve"),
             *(f"--socket={folder}/socket", f"--init-file={start}"),
         )
-        with _running((*server, *listening), port, folder / "log", environment):
+        log = folder / "log"
+        with _running((*server, *listening), port, log, environment):
+            _until_seeded(log)
             yield port
 
 
@@ -200,6 +203,17 @@ def _running(
 def _listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _until_seeded(log: Path) -> None:
+    """Wait until the log says so: it listens a little earlier."""
+    deadline = time.monotonic() + START_SECONDS
+    while "ready for connections" not in (said := log.read_text(errors="replace")):
+        if time.monotonic() > deadline:
+            raise RuntimeError(said)
+        time.sleep(0.05)
+    if "ERROR:" in said:
+        raise RuntimeError(said)
 
 
 def _until_it_answers(server: PostgreSQL) -> None:

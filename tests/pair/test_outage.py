@@ -15,7 +15,7 @@ ROWS = 10_000
 
 
 def test_killed_half_way_both_stop_and_the_next_run_completes(tmp_path: Path) -> None:
-    """Both end with one clear line and an error code; started again, nothing is lost."""
+    """Both end with one clear line and an error code; the next run loses nothing."""
     data = tmp_path / "sandbox"
     with Sandbox("both", data) as sandbox:
         ends = Ends(sandbox, tmp_path)
