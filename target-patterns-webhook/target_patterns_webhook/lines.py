@@ -26,11 +26,12 @@ def lines(
     *,
     wake: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    longest: int = LONGEST_LINE,
 ) -> Iterator[list[bytes]]:
     """Give the source's lines in the groups in which they come, without their ends.
 
     ``wake`` is a descriptor that becomes readable when ``stopped`` has turned true.
-    A line longer than 256 MB raises MalformedError.
+    A line of more than ``longest`` bytes raises MalformedError.
     """
     rest: list[bytes] = []
     held = 0
@@ -46,8 +47,8 @@ def lines(
             yield whole
         rest.append(tail)
         held += len(tail)
-        if held > LONGEST_LINE:
-            msg = f"it is longer than {LONGEST_LINE >> 20} MB"
+        if held > longest:
+            msg = f"it is longer than {longest >> 20} MB"
             raise MalformedError(msg)
     if held and not stopped():
         last = b"".join(rest)

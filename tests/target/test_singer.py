@@ -1,0 +1,133 @@
+"""Singer lines: records keep their bytes, wrong lines are told by what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_patterns_webhook.jsontext import MalformedError
+from target_patterns_webhook.singer import parse, whole
+
+HOSTILE = [
+    rb"{}",
+    rb'{"a":"\ud800"}',
+    rb'{"\udfff":"\udc00\ud83d\ude00"}',
+    rb'{"a":1180591620717411303424}',
+    rb'{"a":1e400,"b":-0,"c":1.10,"d":1E+2}',
+    b'{"a":' + b"9" * 5000 + b"}",
+    rb'{"a":"\u0000","":{"":[]},"a.b":null}',
+    '{"name":"Zoë \N{GRINNING FACE}","a":1,"a":2}'.encode(),
+    b'{ "a" : [ 1 , 2 ] }',
+    b'{"a":"\x7f\xc2\x80"}',
+    b'{"a":' * 300 + b"1" + b"}" * 300,
+]
+
+
+@pytest.mark.parametrize("record", HOSTILE, ids=lambda r: repr(r[:30]))
+@pytest.mark.parametrize("ending", [b"", b"\r", b"  "], ids=["lf", "crlf", "spaces"])
+def test_a_record_keeps_its_bytes(record: bytes, ending: bytes) -> None:
+    """Whatever is valid JSON comes out of its message byte for byte."""
+    line = b'{"type":"RECORD","stream":"s","record":%b,"x":"\\ud83d"}%b' % (
+        record,
+        ending,
+    )
+    message = parse(line)
+
+    assert message is not None
+    assert (message.type, message.stream) == ("RECORD", "s")
+    assert bytes(message.record) == record
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=[])),
+        st.text(st.characters(exclude_categories=[])) | st.integers(),
+    ),
+    st.text(),
+)
+def test_any_record_comes_out_as_it_went_in(
+    record: dict[str, object],
+    stream: str,
+) -> None:
+    """For any record and stream name, fast reading or exact, the text is the same."""
+    text = json.dumps(record)
+    message = parse(
+        b'{"record":%b,"stream":%b,"type":"RECORD"}'
+        % (text.encode(), json.dumps(stream).encode()),
+    )
+
+    assert message is not None
+    assert (bytes(message.record), message.stream) == (text.encode(), stream)
+
+
+@pytest.mark.parametrize("line", [b"", b"\r", b"  \t"])
+def test_a_blank_line_is_nothing(line: bytes) -> None:
+    """A blank line is passed over."""
+    assert parse(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"canary", "it is not valid JSON (Expecting value, column 1)"),
+        (b'["canary"]', "it is no JSON object"),
+        (b'{"canary":1}', "it has no type"),
+        (b'{"type":7}', "its type is no text"),
+        (
+            b'{"type":"canary"}',
+            "its type is none of SCHEMA, RECORD, STATE, BATCH, ACTIVATE_VERSION",
+        ),
+        (b'{"type":"RECORD","stream":"s"}', "a RECORD without a record"),
+        (b'{"type":"RECORD","record":{}}', "a RECORD names no stream"),
+        (b'{"type":"RECORD","stream":1,"record":{}}', "its stream is no text"),
+        (
+            b'{"type":"RECORD","stream":"s","record":["canary"]}',
+            "its record is no JSON object",
+        ),
+        (
+            b'{"type":"RECORD","stream":"s","record":null}',
+            "its record is no JSON object",
+        ),
+        (
+            b'{"type":"RECORD","stream":"s","record":{"canary":NaN}}',
+            "it holds NaN, which is not JSON",
+        ),
+        (
+            b'{"type":"RECORD","stream":"s","record":{"canary":"\xff"}}',
+            "it is not UTF-8 (byte 51)",
+        ),
+        (
+            b'{"type":"RECORD","stream":"s","record":{"canary":"\xed\xa0\x80"}}',
+            "it is not UTF-8 (byte 51)",
+        ),
+    ],
+    ids=repr,
+)
+def test_a_wrong_line_is_told_by_what_is_wrong(line: bytes, problem: str) -> None:
+    """The problem is said in words; nothing of the line's content is in them."""
+    with pytest.raises(MalformedError) as caught:
+        parse(line)
+
+    assert str(caught.value) == problem
+
+
+def test_a_record_of_30_megabytes() -> None:
+    """A record of 30 MB is taken, with a lone surrogate in it or not."""
+    for tail in (b"", rb"\ud800"):
+        record = b'{"a":"' + b"x" * 30_000_000 + tail + b'"}'
+        message = parse(b'{"type":"RECORD","stream":"s","record":' + record + b"}")
+
+        assert message is not None
+        assert bytes(message.record) == record
+
+
+def test_whole_rounds_nothing() -> None:
+    """Where a message is made into values, fractions keep all of their digits."""
+    line = b'{"type":"RECORD","record":{"a":1.10,"b":0.1234567890123456789}}'
+
+    record = whole(line)["record"]
+
+    assert (str(record["a"]), str(record["b"])) == ("1.10", "0.1234567890123456789")
