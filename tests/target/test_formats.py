@@ -40,7 +40,7 @@ def event(**properties: object) -> bytes:
 
 def row(record: bytes, **config: object) -> dict[str, Any]:
     """Return the activity row of an event."""
-    text = shaped(record, record_format="activity", **config)
+    text = shaped(record, EVENT_COLUMNS, record_format="activity", **config)
     return dict(json.loads(text or b"{}"))
 
 

@@ -189,10 +189,11 @@ def test_a_bad_secret_is_not_shown(config: dict[str, Any]) -> None:
 
 def test_secrets_do_not_print() -> None:
     """Settings in a log or a traceback show no secret."""
-    settings = read(**{"headers": {"A": "canary"}, "signing_secret": "whsec_Y2FuYXJ5"})
+    signing = "whsec_Y2FuYXJ5"
+    settings = read(headers={"A": "canary"}, signing_secret=signing)
 
     assert "canary" not in repr(settings)
-    assert "Y2FuYXJ5" not in repr(settings)
+    assert signing not in repr(settings)
 
 
 @pytest.mark.parametrize(
