@@ -1,0 +1,102 @@
+"""Meltano runs the pair in a copy of the repository, as a user who cloned it does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pair.ends import API_KEY, START
+from tests.pair.pipe import installed
+
+if TYPE_CHECKING:
+    from tests.pair.ends import Ends
+
+ROOT = Path(__file__).parents[2]
+ROWS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A clone with its plugins installed."""
+
+    folder: Path
+
+    def meltano(self, *arguments: str, **variables: str) -> str:
+        """Run a command to a good end and return all that it printed."""
+        done = subprocess.run(
+            (installed("meltano"), *arguments),
+            cwd=self.folder,
+            env={**os.environ, **variables, "NO_COLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Clone what is committed, and install both plugins as Meltano does."""
+    folder = tmp_path_factory.mktemp("clone") / "project"
+    subprocess.run(("git", "clone", "--quiet", ROOT, folder), check=True)
+    clone = Project(folder)
+    clone.meltano("install", "tap-posthog", "target-patterns-webhook")
+    return clone
+
+
+def at(ends: Ends) -> dict[str, str]:
+    """Return the variables that lead the project to these ends."""
+    return {
+        "TAP_POSTHOG_BASE_URL": ends.sandbox.url,
+        "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL": str(ends.target().config["webhook_url"]),
+    }
+
+
+def test_the_job_run_twice_brings_each_event_once(ends: Ends, project: Project) -> None:
+    """Meltano keeps the state between runs: the second one adds what is new."""
+    ends.ingest(ROWS)
+    first = project.meltano("run", "posthog-to-patterns", **at(ends))
+    after_one = ends.count()
+    ends.ingest_now(100, first=START)
+    second = project.meltano("run", "posthog-to-patterns", **at(ends))
+
+    assert after_one == ROWS
+    assert ends.arrived() == dict.fromkeys(ends.sent(), 1)
+    assert API_KEY not in first + second
+    assert ends.webhook not in first + second
+
+
+def test_production_needs_three_variables(ends: Ends, project: Project) -> None:
+    """With the key, the project and the webhook's URL, `prod` runs."""
+    ends.ingest(100)
+    output = project.meltano(
+        *("--environment=prod", "run", "posthog-to-patterns"),
+        POSTHOG_API_KEY=API_KEY,
+        POSTHOG_PROJECT_ID="1",
+        PATTERNS_WEBHOOK_URL=str(ends.target().config["webhook_url"]),
+        TAP_POSTHOG_BASE_URL=ends.sandbox.url,  # the one thing that is not PostHog's
+    )
+
+    assert ends.arrived() == dict.fromkeys(ends.sent(), 1)
+    assert API_KEY not in output
+    assert ends.webhook not in output
+
+
+@pytest.mark.parametrize("plugin", ["tap-posthog", "target-patterns-webhook"])
+def test_a_configuration_can_be_tested(
+    ends: Ends, project: Project, plugin: str
+) -> None:
+    """`meltano config test` says that a plugin can be used, and moves no record."""
+    ends.ingest(10)
+    test = ("--environment=sandbox", "config", "test", plugin)
+    output = project.meltano(*test, **at(ends))
+
+    assert "valid" in output
+    assert ends.count() == 0
