@@ -12,12 +12,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import tap, target
+from tests.bench import airbyte, cost, tap, target
 from tests.bench.ground import Ground
 from tests.bench.process import REPOSITORY
 from tests.bench.report import Report
 
-SECTIONS = {"tap": tap.measure, "target": target.measure}
+SECTIONS = {
+    "tap": tap.measure,
+    "target": target.measure,
+    "airbyte": airbyte.measure,
+    "cost": cost.measure,
+}
 
 
 def main() -> None:

@@ -28,7 +28,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Curves over one pair of axes; both logarithmic, or the upright one from zero."""
+    """Curves over one pair of axes.
+
+    Both axes are logarithmic, with a line that shows what linear growth looks like; or
+    only the level one is, and the upright one starts at zero.
+    """
 
     title: str
     unit: str
@@ -92,6 +96,13 @@ def _panel(panel: Panel) -> Iterator[str]:
             f"{tick:,.0f}</text>"
         )
     yield f'<text text-anchor="end" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}">events</text>'
+    if panel.logarithmic:
+        (e, v), low = panel.curves[0].points[-1], max(x_ticks[0], 1)
+        low = max(low, e * y_ticks[0] / v)
+        yield (
+            f'<line class="a" stroke-dasharray="3 4" x1="{x(low):.1f}"'
+            f' y1="{y(v * low / e):.1f}" x2="{x(e):.1f}" y2="{y(v):.1f}"/>'
+        )
     for n, curve in enumerate(panel.curves):
         points = " ".join(f"{x(e):.1f},{y(v):.1f}" for e, v in curve.points)
         yield f'<polyline fill="none" stroke="{INKS[n]}" stroke-width="2"'

@@ -67,6 +67,7 @@ class Report:
     ratios: list[Ratio] = field(default_factory=list)
     sections: list[str] = field(default_factory=list)
     pictures: dict[str, str] = field(default_factory=dict)
+    airbyte_rate: float | None = None  # events/s, for what its backfill would take
 
     def ratio(
         self, what: str, value: float, wanted: float, *, at_most: bool = False

@@ -79,8 +79,8 @@ def beside_others(ground: Ground, report: Report) -> None:
     report.ratio("target / floor, lines", done[JOINED].seconds / ours.seconds, 0.4)
     report.add(
         "The target alone",
-        f"{count:,} records from a file, 500 in a request, to a receiver that answers at"
-        " once and counts them. Validation is off in all.",
+        f"{count:,} records from a file, 500 in a request, to a receiver that answers"
+        " at once and counts them. Validation is off in all.",
         table(["", "events/s", "times ours", "processor", "peak memory"], rows),
     )
 
