@@ -14,7 +14,7 @@ Each question is a frozen value with `label` (for logs) and `sql()`. What they k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -161,6 +161,10 @@ class Distinct:
 
     label = "audit"
 
+    def between(self, start: int, end: int) -> Distinct:
+        """Ask about the rows from one tick to before another."""
+        return replace(self, region=self.region.between(start, end))
+
     def sql(self) -> str:
         """Print it."""
         where = _where(self.region, self.filters)
@@ -179,6 +183,10 @@ class Hours:
     late_window: timedelta
 
     label = "recheck"
+
+    def between(self, start: int, end: int) -> Hours:
+        """Ask about the rows from one tick to before another."""
+        return replace(self, region=self.region.between(start, end))
 
     def sql(self) -> str:
         """Print it."""

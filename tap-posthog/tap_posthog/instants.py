@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 LAST = datetime(2299, 12, 31, tzinfo=UTC)  # DateTime64 ends with this year
 TICK = timedelta(microseconds=1)
+HOUR_LENGTH = len("2026-11-21T09")
 
 
 def read(text: str) -> datetime:
@@ -54,3 +55,8 @@ def ticks(instant: datetime) -> int:
 def at(ticks: int) -> datetime:
     """Turn ticks into a time again."""
     return FIRST + ticks * TICK
+
+
+def hour(instant: datetime) -> str:
+    """Name the hour that a time is in, as the ledger does: `2026-11-21T09`."""
+    return spell(instant)[:HOUR_LENGTH]

@@ -13,9 +13,10 @@ the late pass that covers the hour begins before the hour's end - late_window.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tap_posthog import instants
+from tap_posthog.instants import HOUR_LENGTH
 from tap_posthog.region import Region
 
 if TYPE_CHECKING:
@@ -24,25 +25,9 @@ if TYPE_CHECKING:
 
     from tap_posthog.bookmark import Bookmark
     from tap_posthog.region import Scope
+    from tap_posthog.source import Row
 
 HOUR = timedelta(hours=1)
-HOUR_LENGTH = len("2026-11-21T09")
-
-
-class Row(Protocol):
-    """What the ledger looks at in a row: text, normalised."""
-
-    @property
-    def timestamp(self) -> str:
-        """When it happened."""
-
-    @property
-    def uuid(self) -> str:
-        """Which it is."""
-
-    @property
-    def created_at(self) -> str:
-        """When PostHog took it in."""
 
 
 class Ledger:
@@ -65,17 +50,17 @@ class Ledger:
         """Open the ledger for a run that reads what was taken in before `until`.
 
         An hour that is missing can be started only where all its rows are still to be
-        read: it begins at C or later, or nothing has been read yet.
+        read: it begins where reading ended or later, or nothing has been read yet.
         """
         if not recheck_hours or not scope.late_window:
             return cls({}, (), scope)
         last = _hour_of(until)
-        known_from = bookmark.ingested_before if bookmark.at else None
+        known_from = bookmark.horizon if bookmark.at else None
         hours = (last - n * HOUR for n in range(recheck_hours, -1, -1))
         kept = [
             name
             for hour in hours
-            if (name := instants.spell(hour)[:HOUR_LENGTH]) in bookmark.ledger
+            if (name := instants.hour(hour)) in bookmark.ledger
             or known_from is None
             or hour >= known_from
         ]
@@ -87,7 +72,7 @@ class Ledger:
         return dict(self._counts)
 
     def add(self, row: Row) -> None:
-        """Count a row that was read; copies of one key only once in each hour."""
+        """Count a row that was read; the caller holds back copies of its key."""
         hour = row.created_at[:HOUR_LENGTH]
         floor = self._floors.get(hour)
         if floor is not None and row.timestamp >= floor:
@@ -123,6 +108,16 @@ class Ledger:
             created_from=start,
             created_before=min(start + HOUR, before) if before else start + HOUR,
         )
+
+    def lacks(self, server: Mapping[str, int]) -> str | None:
+        """Name the first hour behind an answer's last, where rows should be behind it.
+
+        None: the answer is whole, or is empty.
+        """
+        if not server:
+            return None
+        behind = [hour for hour in self._counts if hour > max(server)]
+        return min(behind) if any(map(self._counts.get, behind)) else None
 
     def compare(self, server: Mapping[str, int]) -> list[str]:
         """Take the server's counts; return the hours that have grown, oldest first.

@@ -1,0 +1,128 @@
+"""The small questions: how many rows are where. Asks them, and halves what is too much.
+
+What follows from a count is `plan.py`'s and `ledger.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tap_posthog import hogql, instants
+from tap_posthog.errors import TooHeavyError
+from tap_posthog.plan import UNKNOWN, Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor
+    from datetime import datetime, timedelta
+
+    from tap_posthog.hogql import Filters
+    from tap_posthog.plan import Count, Planner, Window
+    from tap_posthog.region import Region
+    from tap_posthog.source import Source
+
+
+class Counts:
+    """Asks a source for counts, through the pool that bounds what is under way."""
+
+    def __init__(
+        self,
+        source: Source,
+        pool: Executor,
+        filters: Filters,
+        log: Callable[[str], None],
+    ) -> None:
+        """Count the events that the filters let through."""
+        self._source = source
+        self._pool = pool
+        self._filters = filters
+        self._log = log
+
+    def now(self) -> datetime:
+        """Read the server's clock."""
+        ((now,),) = self._ask(hogql.Clock(), divisible=False)
+        return instants.read(now)
+
+    def extents(self, regions: Sequence[Region | None]) -> list[list[Cell]]:
+        """Say where each region's rows lie and how many they are, in one query.
+
+        No cell: the region has no rows, or is None. A region that is too much to count
+        is one cell that is not counted yet.
+        """
+        cells: list[list[Cell]] = [[] for _ in regions]
+        asked = [(n, region) for n, region in enumerate(regions) if region]
+        if not asked:
+            return cells
+        question = hogql.Extent(tuple(region for _, region in asked), self._filters)
+        try:
+            answer = self._ask(question)
+        except TooHeavyError:
+            if len(asked) > 1:
+                return [self.extents([region])[0] for region in regions]
+            ((n, only),) = asked
+            cells[n] = [Cell(only.first_tick, only.end_tick, UNKNOWN, counted=False)]
+            return cells
+        for index, rows, first, last in answer:
+            if rows:
+                start = instants.ticks(instants.read(first))
+                end = instants.ticks(instants.read(last)) + 1
+                cells[asked[index][0]] = [Cell(start, end, rows)]
+        return cells
+
+    def windows(self, region: Region, planner: Planner) -> Iterator[Window]:
+        """Cut a region, asking for a histogram wherever the planner needs one."""
+        while True:
+            while question := planner.question():
+                self._histogram(region, planner, question)
+            window = planner.window()
+            if window is None:
+                return
+            yield window
+
+    def _histogram(self, region: Region, planner: Planner, question: Count) -> None:
+        histogram = hogql.Histogram(
+            region.between(question.start, question.end),
+            self._filters,
+            question.grain * instants.TICK,
+            hogql.MOST_ROWS,
+        )
+        try:
+            counts = self._ask(histogram)
+        except TooHeavyError:
+            if planner.refuse(question):
+                self._log("Counting events in smaller parts: too many for one query")
+                return
+            counts = self._ask(histogram, divisible=False)
+        planner.answer(question, [(int(number), int(rows)) for number, rows in counts])
+
+    def distinct(self, region: Region) -> int:
+        """Count a region's keys."""
+        question = hogql.Distinct(region, self._filters)
+        return sum(int(row[0]) for row in self._in_parts(question))
+
+    def by_hour(self, region: Region, late_window: timedelta) -> dict[str, int]:
+        """Count keys by hour of `created_at`. An answer may lack the last hours."""
+        counts: Counter[str] = Counter()
+        question = hogql.Hours(region, self._filters, late_window)
+        for hour, keys in self._in_parts(question):
+            counts[instants.hour(instants.read(hour))] += int(keys)
+        return dict(counts)
+
+    def _in_parts(self, question: hogql.Distinct | hogql.Hours) -> list[list[Any]]:
+        """Count keys; what is too much for one query in halves, whose counts add up."""
+        start, end = question.region.first_tick, question.region.end_tick
+        try:
+            return self._ask(question, divisible=end - start > 1)
+        except TooHeavyError:
+            middle = (start + end) // 2
+            return [
+                *self._in_parts(question.between(start, middle)),
+                *self._in_parts(question.between(middle, end)),
+            ]
+
+    def _ask(
+        self, question: hogql.Question, *, divisible: bool = True
+    ) -> list[list[Any]]:
+        asked = self._pool.submit(self._source.ask, question, divisible=divisible)
+        return asked.result()
