@@ -1,4 +1,4 @@
-"""The command `tap-posthog`: whatever a user can cause ends in one line and a status."""
+"""The command `tap-posthog`: what a user can cause ends in one line and a status."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main() -> int:
         return _version()
     # Everything below takes most of a second to import.
     import click  # noqa: PLC0415
+    from singer_sdk.exceptions import MappingError  # noqa: PLC0415
 
     from tap_posthog.errors import TapError  # noqa: PLC0415
     from tap_posthog.tap import TapPostHog  # noqa: PLC0415
@@ -30,6 +31,9 @@ def main() -> int:
         return USAGE
     except TapError as exc:
         logger.error("%s", exc)  # noqa: TRY400 - the line says all
+        return ERROR
+    except MappingError as exc:
+        logger.error("stream_maps: %s", " ".join(str(exc).split()))  # noqa: TRY400
         return ERROR
     return status or 0
 

@@ -23,7 +23,7 @@ from tap_posthog.errors import (
     TooHeavyError,
 )
 from tap_posthog.refusals import detail, refusal
-from tap_posthog.retry import Verdict, backoff, judge, retry_after
+from tap_posthog.retry import Verdict, backoff, http_date, judge, retry_after
 from tap_posthog.transport import Answer, NoAnswerError, Request, Transport
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Client:
         self._lock = threading.Lock()
         self._closed_until = 0.0  # by the clock: nobody knocks before
         self._reached = False
+        self._ahead = timedelta(0)  # of the server's clock before this machine's
 
     def call(
         self, request: Request, parse: Callable[[bytes], T], *, divisible: bool = True
@@ -106,6 +107,10 @@ class Client:
         except TapError:
             self.stop()
             raise
+
+    def server_now(self) -> datetime:
+        """Say what time it is at the server, by the last answer's `Date`."""
+        return self._now() + self._ahead
 
     def stop(self) -> None:
         """Wake every wait; what is still to be asked is not."""
@@ -151,6 +156,9 @@ class Client:
         with self._lock:
             self._reached = True
             self.traffic.bytes += len(answer.body)
+            date = http_date(answer.headers.get("Date", ""))
+            if date:
+                self._ahead = date - self._now()
         return answer
 
     def _unanswered(self, exc: NoAnswerError, attempt: int) -> Setback:

@@ -48,6 +48,27 @@ def checked_state(file: IO[str]) -> IO[str]:
     return io.StringIO(text if text.strip() else "{}")
 
 
+def bookmarks_of(state: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - a file's
+    """Return the bookmarks of a state, or of the STATE message that holds it.
+
+    Raises:
+        StateError: it is neither.
+
+    """
+    if isinstance(state, dict) and state.get("type") == "STATE":
+        state = state.get("value")
+    bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
+    if isinstance(bookmarks, dict) and all(
+        isinstance(each, dict) for each in bookmarks.values()
+    ):
+        return bookmarks
+    msg = (
+        'The state is not of the form {"bookmarks": {"events": {...}}}; correct it, or '
+        "leave it out to read everything again"
+    )
+    raise StateError(msg)
+
+
 def checked_catalog(file: IO[str]) -> IO[str]:
     """Return a catalog file's content.
 

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live line or log lines, and one summary. Reads nothing.
+"""What a person sees of a run: a live line or log lines, and one summary. Reads no data.
 
 Both say the same in the same words: events, events/s, the point in time reached and how
 much of the whole that is, bytes, requests, waits.

@@ -68,10 +68,12 @@ def dumps(value: object) -> str:
 
 
 def _mended(cell: msgspec.Raw) -> msgspec.Raw:
-    text = bytes(cell).decode()
-    held = text if text.startswith("{") else json.loads(text)
+    json_text = bytes(cell).decode()
+    if json_text.startswith("{"):  # an object as it is, which was read as one
+        return msgspec.Raw(json_text.translate(LINE_ENDS))
+    held = json.loads(json_text)
     if not isinstance(held, str):
-        return NULL if held is None else _kept(text)
+        return NULL if held is None else _kept(json_text)
     text = NOT_JSON.sub(lambda match: match[1] or "null", held)
     try:
         # Only whether it is an object matters: the text itself goes on, not the value.

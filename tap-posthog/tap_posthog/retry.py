@@ -47,10 +47,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isdigit() and len(text) < LONGEST_HEADER:
         return float(text)
-    until = _http_date(text)
+    until = http_date(text)
     if until is None:
         return None
-    since = _http_date(headers.get("Date", "")) or now
+    since = http_date(headers.get("Date", "")) or now
     return max(0.0, (until - since).total_seconds())
 
 
@@ -62,7 +62,8 @@ def backoff(attempt: int, rng: Callable[[], float]) -> float:
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 10)) * rng()
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Read a date as HTTP headers have it; None where there is none."""
     try:
         read = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,18 +18,12 @@ from tap_posthog import instants, properties
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tap_posthog.source import Row
+
 INSTANT_COLUMNS = ("timestamp", "created_at")
 TEXT_COLUMNS = ("uuid", *INSTANT_COLUMNS)
 JSON_COLUMNS = ("properties", "person_properties")  # JSON text inside JSON
 INSTANT_LENGTH = len("2026-11-21T10:00:00.000000Z")
-
-
-class Row(Protocol):
-    """One event: its key as text, and each further column asked for as JSON."""
-
-    uuid: str
-    timestamp: str
-    created_at: str
 
 
 class RowReader:

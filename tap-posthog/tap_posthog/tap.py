@@ -14,8 +14,13 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_posthog.bookmark import Bookmark
-from tap_posthog.errors import ConfigError, StateError
-from tap_posthog.inputs import checked_catalog, checked_state, read_object
+from tap_posthog.errors import ConfigError
+from tap_posthog.inputs import (
+    bookmarks_of,
+    checked_catalog,
+    checked_state,
+    read_object,
+)
 from tap_posthog.output import Output
 from tap_posthog.run import Run
 from tap_posthog.settings import Settings, with_defaults
@@ -23,12 +28,10 @@ from tap_posthog.settings_schema import SETTINGS_SCHEMA
 from tap_posthog.streams.events import Events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
     import click
-
-    from tap_posthog.reader import Batch
 
 OWN = tuple(SETTINGS_SCHEMA["properties"])
 SHOWN = 200  # characters of a schema that are repeated to the user
@@ -56,11 +59,11 @@ class TapPostHog(Tap):
         """Declare the streams; nothing is asked of the server."""
         return [Events(self)]
 
-    def batches(self, columns: Sequence[str], bookmark: Bookmark) -> Iterator[Batch]:
-        """Read events from where the bookmark stands, cycle after cycle if asked to."""
+    def run(self, columns: Sequence[str]) -> Run:
+        """Make ready to read events with these columns."""
         run = Run(self.settings, columns)
         self.output.farewell = run.farewell
-        return run.batches(bookmark)
+        return run
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -70,19 +73,9 @@ class TapPostHog(Tap):
             StateError: it is neither.
 
         """
-        if isinstance(state, dict) and state.get("type") == "STATE":
-            state = state.get("value", {})
-        bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
-        if not isinstance(bookmarks, dict) or not all(
-            isinstance(each, dict) for each in bookmarks.values()
-        ):
-            msg = (
-                'The state is not of the form {"bookmarks": {"events": {...}}}; correct '
-                "it, or leave it out to read everything again"
-            )
-            raise StateError(msg)
+        bookmarks = bookmarks_of(state)
         Bookmark.from_state(bookmarks.get(Events.name, {}))
-        super().load_state(state)
+        super().load_state({"bookmarks": bookmarks})
 
     # Private in the SDK: it reports a bad value with the value, secrets included, and
     # refuses "10000" for 10000. We read our own keys, and it checks the SDK's.

@@ -45,29 +45,30 @@ class QuerySource:
         self._path = f"/api/projects/{project_id}/query/"
         self._readers: dict[tuple[str, ...], RowReader] = {}
 
-    def ask(self, question: Question) -> list[list[Any]]:
-        """Return the results of a small query.
+    def ask(self, question: Question, *, divisible: bool = True) -> list[list[Any]]:
+        """Return the results of a small question.
 
         Raises:
-            TooHeavyError: it was too much for the server at once.
+            TooHeavyError: it was too much for the server at once, and is divisible.
 
         """
-        return self._post(question.sql(), _results)
+        return self._post(question.sql(), _results, divisible=divisible)
 
-    def read(self, rows: Rows) -> Page:
+    def read(self, question: Rows, *, divisible: bool = True) -> Page:
         """Return a page of rows.
 
         Raises:
-            TooHeavyError: it was too much for the server at once.
+            TooHeavyError: it was too much for the server at once, and is divisible.
 
         """
-        reader = self._readers.setdefault(rows.names, RowReader(rows.names))
+        names = question.names
+        reader = self._readers.setdefault(names, RowReader(names))
 
         def page(body: bytes) -> tuple[Page, object]:
             found, error = reader.read(body)
             return Page(found, len(body)), error
 
-        return self._post(rows.sql(), page)
+        return self._post(question.sql(), page, divisible=divisible)
 
     def probe(self) -> None:
         """Ask for nothing but an answer.
@@ -83,7 +84,7 @@ class QuerySource:
         sql: str,
         parse: Callable[[bytes], tuple[T, object]],
         *,
-        divisible: bool = True,
+        divisible: bool,
     ) -> T:
         query = {
             "kind": "HogQLQuery",
@@ -107,5 +108,5 @@ def _results(body: bytes) -> tuple[list[list[Any]], object]:
         return [], answer["error"]
     if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         msg = "the answer has no results"
-        raise ValueError(msg)
+        raise ValueError(msg)  # noqa: TRY004 - whatever it is, it is no answer
     return answer["results"], None

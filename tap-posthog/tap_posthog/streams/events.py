@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -17,14 +17,17 @@ from singer_sdk.streams import Stream
 from typing_extensions import override
 
 from tap_posthog.bookmark import Bookmark
-from tap_posthog.rows import LineWriter, Row, decoded
+from tap_posthog.rows import LineWriter, decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Iterator
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_posthog.source import Row
     from tap_posthog.tap import TapPostHog
+
+LINES = 1000  # made at once, so that a target has work while the next are made
 
 SCHEMA = th.PropertiesList(
     th.Property("uuid", th.StringType, required=True, description="Of the event."),
@@ -66,6 +69,7 @@ class Events(Stream):
             schema = {**SCHEMA, "properties": SCHEMA["properties"] | PERSON_PROPERTIES}
         super().__init__(tap, schema=schema)
         self._posthog = tap
+        self._given = 0  # records, for a dry run's limit
 
     @property
     def columns(self) -> list[str]:
@@ -94,17 +98,15 @@ class Events(Stream):
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Put no bound of the SDK's on the bookmark: the server's clock is ours."""
 
-    @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Give each event as Python values."""
-        for batch in self._posthog.batches(self.columns, self.bookmark):
-            for row in batch.rows:
-                yield decoded(row, self.columns)
-
     @property
     def bookmark(self) -> Bookmark:
         """Where the state says that this stream stands."""
         return Bookmark.from_state(self.stream_state)
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """Give each event as Python values."""
+        yield from self._sync_records(context, write_messages=False)
 
     # Private in the SDK: its loop moves the bookmark by the records that pass, and
     # writes a state every 10,000. Ours has two clocks, and is safe between batches.
@@ -112,29 +114,40 @@ class Events(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        columns, passed_on = self.columns, write_messages and self.is_passed_on
-        writer, output = LineWriter(self.name, columns), self._posthog.output
-        counted, sent = self.get_record_counter(), 0
-        with counted, self.get_sync_timer():
-            for batch in self._posthog.batches(columns, self.bookmark):
+        columns = self.columns
+        passed_on = write_messages and self.is_passed_on
+        writer = LineWriter(self.name, columns)
+        with (
+            self.get_record_counter() as counter,
+            self.get_sync_timer(),
+            self._posthog.run(columns) as run,
+        ):
+            for batch in run.batches(self.bookmark):
                 if passed_on:
-                    extracted = datetime.now(UTC).isoformat()
-                    output.write_lines(writer.lines(batch.rows, extracted))
-                    counted.increment(len(batch.rows))
-                    sent += len(batch.rows)
+                    self._pass_on(writer, batch.rows)
+                    counter.increment(len(batch.rows))
                 else:
-                    for row in batch.rows:
-                        self._check_max_record_limit(current_record_index=sent)
-                        record = decoded(row, columns)
+                    for record in self._records(batch.rows, columns):
                         if write_messages:
                             self._write_record_message(record)
-                        counted.increment()
-                        sent += 1
+                        counter.increment()
                         yield record
                 if batch.bookmark is not None:
                     self._stand_at(batch.bookmark)
                     if write_messages:
                         self._write_state_message()
+
+    def _pass_on(self, writer: LineWriter, rows: list[Row]) -> None:
+        extracted = datetime.now(UTC).isoformat()
+        for first in range(0, len(rows), LINES):
+            lines = writer.lines(rows[first : first + LINES], extracted)
+            self._posthog.output.write_lines(lines)
+
+    def _records(self, rows: list[Row], columns: list[str]) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            self._check_max_record_limit(current_record_index=self._given)
+            self._given += 1
+            yield decoded(row, columns)
 
     def _stand_at(self, bookmark: Bookmark) -> None:
         self.stream_state.clear()

@@ -1,0 +1,233 @@
+"""The events list of old self-hosted servers as a source: one run's rows, in order.
+
+That API is deprecated for what it does to whoever trusts it: `next` loses events that
+share a timestamp with a page's last one, the default order ends early, `limit` is
+clamped silently, naive times are the project's. So: ascending, own cursor one
+microsecond back, ids that were seen left out, every time in UTC, `next` unread.
+It shows no `created_at`: late arrivals are found only inside the lookback.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from tap_posthog import instants, properties
+from tap_posthog.bookmark import Bookmark
+from tap_posthog.errors import AuditError
+from tap_posthog.reader import Batch
+from tap_posthog.region import Key
+from tap_posthog.rows import instant
+from tap_posthog.transport import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_posthog.client import Client
+    from tap_posthog.settings import Settings
+    from tap_posthog.source import Row
+
+LIMIT = 1000  # the list's own ceiling since May 2026
+TICK = timedelta(microseconds=1)
+SPAN = timedelta(days=360)  # newer servers refuse more than 366 days at once
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # where PostHog puts what has no good time
+AHEAD = timedelta(seconds=5)  # as the list's own default bound
+NULL = msgspec.Raw(b"null")
+
+
+class RestRow(msgspec.Struct, gc=False):
+    """An event in the shape that the other source's rows have."""
+
+    uuid: str
+    timestamp: str
+    created_at: str | None
+    event: msgspec.Raw
+    distinct_id: msgspec.Raw
+    properties: msgspec.Raw
+    elements_chain: msgspec.Raw
+    person_id: msgspec.Raw
+    session_id: msgspec.Raw
+    window_id: msgspec.Raw
+    person_properties: msgspec.Raw
+
+
+_Cells = dict[str, msgspec.Raw]
+_answer = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_results = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
+
+
+class RestReader:
+    """Reads what happened from the lookback's start on, a page at a time."""
+
+    def __init__(self, client: Client, settings: Settings, at: Key | None) -> None:
+        """Go on from a key; without one, from `start_at` or the first event."""
+        self._client = client
+        self._settings = settings
+        self._path = f"/api/projects/{settings.project_id}/events/"
+        self._at = at
+        self._largest = 0  # page yet seen
+        self._sent: set[Key] = set()  # by a follower, inside the lookback
+
+    def probe(self) -> None:
+        """Ask for one page, which also tells what time it is at the server.
+
+        Raises:
+            TapError: the list cannot be read.
+
+        """
+        self._page(FIRST, FIRST + TICK)
+
+    def batches(self) -> Iterator[Batch]:
+        """Give a batch for each page, in the order of time.
+
+        Raises:
+            AuditError: more events share a timestamp than one page holds.
+
+        """
+        self.probe()  # the list knows no now(); its answers say when they were written
+        start, end = self._start(), self._end()
+        first = instants.spell(start)
+        self._sent = {key for key in self._sent if key.timestamp >= first}
+        while start < end:
+            stop = min(start + SPAN, end)
+            yield from self._window(start, stop)
+            start = stop
+
+    def _window(self, start: datetime, end: datetime) -> Iterator[Batch]:
+        cursor, seen = start, set[str]()
+        while True:
+            page = self._page(cursor - TICK, end)
+            rows = [row for row in page if row.uuid not in seen]
+            if not rows:
+                self._check_ties(cursor, end, len(page))
+                return
+            last = rows[-1].timestamp
+            if instants.read(last) != cursor:
+                cursor, seen = instants.read(last), set()
+            seen |= {row.uuid for row in rows if row.timestamp == last}
+            # Within the lookback the bookmark stays: those were sent before.
+            key = Key(last, rows[-1].uuid)
+            if self._at is None or last > self._at.timestamp:
+                self._at = key
+            yield Batch(self._unsent(rows), Bookmark(at=self._at), "forward")
+
+    def _check_ties(self, cursor: datetime, end: datetime, count: int) -> None:
+        """Stop where one timestamp has more events than a page shows.
+
+        Then every page from here on looks the same, and the rest cannot be reached.
+        """
+        if count < min(self._largest, 100):
+            return  # servers clamp to 100 or more: it was the end
+        if count and self._page(cursor - TICK, end, offset=count):
+            msg = (
+                f"More than {count} events have the timestamp {instants.spell(cursor)}, "
+                "which the events list cannot show; read them through the query "
+                "endpoint (events_source: query) of a newer server"
+            )
+            raise AuditError(msg)
+
+    def _page(
+        self, after: datetime, before: datetime, offset: int = 0
+    ) -> list[RestRow]:
+        params = {
+            "orderBy": json.dumps(["timestamp"]),
+            "after": instants.spell(after),
+            "before": instants.spell(before),
+            "limit": str(LIMIT),
+        }
+        if offset:
+            params["offset"] = str(offset)
+        if self._settings.include_person_properties:
+            params["include_person"] = "true"
+        request = Request(method="GET", path=self._path, params=params)
+        rows = self._client.call(request, _rows, divisible=False)
+        self._largest = max(self._largest, len(rows))
+        return rows
+
+    def _unsent(self, rows: list[RestRow]) -> list[Row]:
+        """Keep what is asked for; a follower's cycles overlap, and send once."""
+        wanted = [row for row in rows if self._is_wanted(row)]
+        if self._settings.follow_seconds:
+            keys = [Key(row.timestamp, row.uuid) for row in wanted]
+            wanted = [
+                row
+                for row, key in zip(wanted, keys, strict=True)
+                if key not in self._sent
+            ]
+            self._sent.update(keys)
+        return cast("list[Row]", wanted)  # whose created_at may be None here
+
+    def _is_wanted(self, row: RestRow) -> bool:
+        """Filter by name here: the list itself takes one name at most."""
+        include = self._settings.include_events
+        exclude = self._settings.exclude_events
+        if not include and not exclude:
+            return True
+        name = properties.loads(bytes(row.event).decode())
+        return (not include or name in include) and name not in exclude
+
+    def _start(self) -> datetime:
+        start = self._settings.start_at or FIRST
+        if self._at is None:
+            return start
+        at = instants.read(self._at.timestamp)
+        return max(start, at - self._settings.rest_lookback)
+
+    def _end(self) -> datetime:
+        now = self._client.server_now() + AHEAD
+        end = self._settings.end_at
+        return min(now, end) if end else now
+
+
+def _rows(body: bytes) -> list[RestRow]:
+    try:
+        return [_row(cells) for cells in _results(_answer(body)["results"])]
+    except KeyError:
+        msg = "the answer has no results"
+        raise ValueError(msg) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Lone surrogates, which the fast decoder refuses, and broken UTF-8.
+        answer = properties.loads(body.decode("utf-8", "replace"))
+        if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
+            msg = "the answer has no results"
+            raise ValueError(msg) from None  # noqa: TRY004 - as above
+        return [_row(_encoded(entry)) for entry in answer["results"]]
+
+
+def _encoded(entry: dict[str, Any]) -> _Cells:
+    return {name: msgspec.Raw(properties.dumps(each)) for name, each in entry.items()}
+
+
+def _row(cells: _Cells) -> RestRow:
+    """Lay out one entry; what this version of the list does not have is null."""
+    person, held = _inner(cells, "person"), _inner(cells, "properties")
+    created_at = properties.loads(_text(cells, "created_at"))
+    return RestRow(
+        uuid=str(properties.loads(_text(cells, "id"))),
+        timestamp=instant(str(properties.loads(_text(cells, "timestamp")))),
+        created_at=instant(created_at) if isinstance(created_at, str) else None,
+        event=cells.get("event", NULL),
+        distinct_id=cells.get("distinct_id", NULL),
+        properties=cells.get("properties", NULL),
+        elements_chain=cells.get("elements_chain", NULL),
+        person_id=person.get("uuid", NULL),
+        session_id=held.get("$session_id", NULL),
+        window_id=held.get("$window_id", NULL),
+        person_properties=person.get("properties", NULL),
+    )
+
+
+def _inner(cells: _Cells, name: str) -> _Cells:
+    try:
+        return _object(cells.get(name, NULL)) or {}
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = properties.loads(_text(cells, name))
+        return _encoded(value) if isinstance(value, dict) else {}
+
+
+def _text(cells: _Cells, name: str) -> str:
+    return bytes(cells.get(name, NULL)).decode()
