@@ -33,11 +33,14 @@ class Remote:
 
         """
         try:
-            answer = self._session.get(f"{self.url}/sandbox/patterns/stats", timeout=30)
+            answer = self._session.get(f"{self.url}/sandbox/patterns/stats", timeout=10)
         except requests.ConnectionError:
             return None
         except requests.RequestException as exc:
-            msg = f"{self.url} does not answer as a sandbox does ({type(exc).__name__})"
+            msg = (
+                f"what has port {self.port} does not answer ({type(exc).__name__});"
+                " end it, or choose another --port"
+            )
             raise SandboxError(msg) from None
         try:
             value: dict[str, Any] = answer.json()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -200,7 +198,7 @@ def test_no_acknowledged_record_is_lost_to_a_kill(tmp_path: Path) -> None:
 
     def send(first: int) -> None:
         try:
-            while post(patterns.url, events(10, first)).ok:
+            while post(killed.url, events(10, first)).ok:
                 acknowledged.extend(range(first, first + 10))
                 first += 40
                 if len(acknowledged) > 2_000:
@@ -208,11 +206,11 @@ def test_no_acknowledged_record_is_lost_to_a_kill(tmp_path: Path) -> None:
         except requests.RequestException:
             pass  # the kill
 
-    with Sandbox("patterns", tmp_path) as patterns, ThreadPoolExecutor(4) as pool:
+    with Sandbox("patterns", tmp_path) as killed, ThreadPoolExecutor(4) as pool:
         for first in (0, 10, 20, 30):
             pool.submit(send, first)
         assert enough.wait(TIMEOUT)
-        patterns.kill()
+        killed.kill()
     with Sandbox("patterns", tmp_path) as again:
         stored = {int(uuid) for (uuid,) in rows(again.url, "select uuid from webhook")}
         last = rows(again.url, "select max(seq), count(*) from webhook")[0]

@@ -1,0 +1,227 @@
+"""The `sandbox` command as a newcomer and Meltano use it: real processes throughout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+TIMEOUT = 120
+
+
+def free_port() -> int:
+    """Find a port that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Run]:
+    """Give the command, with a port and a folder of its own; what it starts ends."""
+    environment = {
+        **os.environ,
+        "SANDBOX_PORT": str(free_port()),
+        "SANDBOX_DATA": str(tmp_path / "data"),
+    }
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        # The pipes are read to their end: a process left behind must not hold them.
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("sandbox")), *arguments],
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+
+    yield run
+    run("down")
+
+
+def url(started: subprocess.CompletedProcess[str]) -> str:
+    """Find where the page is, in what `up` said."""
+    assert started.returncode == 0, started.stderr
+    found = re.search(r"http://127\.0\.0\.1:\d+", started.stdout)
+    assert found
+    return found[0]
+
+
+def one_line(failed: subprocess.CompletedProcess[str]) -> str:
+    """Check that a command failed with one line on stderr; give the line."""
+    assert failed.returncode == 1, failed.stdout
+    assert failed.stdout == ""
+    assert failed.stderr.startswith("sandbox: ")
+    assert failed.stderr.count("\n") == 1, failed.stderr
+    return failed.stderr
+
+
+def test_up_stays_up_and_down_ends_it(sandbox: Run) -> None:
+    """`up` comes back while the sandbox stays; again it says so; `down` ends it."""
+    page = url(sandbox("up"))
+    again = sandbox("up")
+    shown = requests.get(page, timeout=TIMEOUT)
+    down, nothing = sandbox("down"), sandbox("down")
+
+    assert shown.ok
+    assert "was already up" in again.stdout
+    assert (down.returncode, nothing.returncode) == (0, 0)
+    assert "No sandbox is up" in nothing.stdout
+    with pytest.raises(requests.ConnectionError):
+        requests.get(page, timeout=TIMEOUT)
+
+
+def test_the_whole_cycle(sandbox: Run) -> None:
+    """Seed, deliver, report, more, report: figures and exit codes are true."""
+    base = url(sandbox("up", "--fresh"))
+    seeded = sandbox("seed")
+    nothing_yet = sandbox("report")
+    deliver(base)
+    complete = sandbox("report")
+    more = sandbox("more")
+    late_missing = sandbox("report")
+    asked = sandbox("analyses")
+    deliver(base)
+    twice = sandbox("report")
+
+    assert seeded.stdout == "Sent 20,000 events, 200 of them twice.\n", seeded.stderr
+    assert figures(nothing_yet) == [20_000, 0, 20_000, 0, 0, 0]
+    assert nothing_yet.returncode == 1
+    assert figures(complete) == [20_000, 20_000, 0, 0, 0, 0]
+    assert complete.returncode == 0
+    assert more.stdout.startswith("Sent 500 events more, 120 of them late"), more.stderr
+    assert figures(late_missing) == [20_500, 20_000, 500, 0, 120, 120]
+    assert asked.returncode == 0
+    assert "Conversion funnel" in asked.stdout
+    assert figures(twice) == [20_500, 40_500, 0, 20_000, 120, 0]
+    assert twice.returncode == 1
+
+
+def deliver(base: str) -> None:
+    """Bring all that PostHog has to the webhook, each event once."""
+    sql = """
+        select toString(uuid), any(event), any(distinct_id),
+            toString(any(timestamp)) || 'Z', any(properties)
+        from events group by uuid"""
+    answer = requests.post(
+        f"{base}/sandbox/posthog/sql", json={"sql": sql}, timeout=TIMEOUT
+    )
+    names = ["uuid", "event", "distinct_id", "timestamp", "properties"]
+    records = [dict(zip(names, row, strict=True)) for row in answer.json()["data"]]
+    for record in records:
+        record["properties"] = json.loads(record["properties"])
+    for first in range(0, len(records), 1000):
+        requests.post(
+            f"{base}/api/app/webhooks/demo",
+            json=records[first : first + 1000],
+            timeout=TIMEOUT,
+        ).raise_for_status()
+
+
+def figures(report: subprocess.CompletedProcess[str]) -> list[int]:
+    """Read the report's numbers, in its order."""
+    found = re.findall(r"^  [a-zA-Z ]+?  +([\d,]+)", report.stdout, re.MULTILINE)
+    return [int(number.replace(",", "")) for number in found]
+
+
+def test_fresh_forgets(sandbox: Run) -> None:
+    """What arrived outlives the process; `up --fresh` begins with nothing."""
+    base = url(sandbox("up"))
+    requests.post(f"{base}/api/app/webhooks/demo", json={"uuid": "u"}, timeout=TIMEOUT)
+    sandbox("down")
+    stats = f"{url(sandbox('up'))}/sandbox/patterns/stats"
+    kept = requests.get(stats, timeout=TIMEOUT).json()["rows"]
+    sandbox("up", "--fresh")
+
+    assert kept == 1
+    assert requests.get(stats, timeout=TIMEOUT).json()["rows"] == 0
+    assert "first: sandbox seed" in one_line(sandbox("more"))
+
+
+def test_a_taken_port_is_one_line(sandbox: Run) -> None:
+    """A port that another program has, silent or not, is named, with what to do."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        server = subprocess.Popen(
+            [sys.executable, "-m", "http.server", "0", "--bind", "127.0.0.1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            text=True,
+        )
+        try:
+            assert server.stdout is not None
+            said = re.search(r"port (\d+)", server.stdout.readline())
+            assert said
+            talking = one_line(sandbox("up", "--port", said[1]))
+            silent = sandbox("serve", "--port", port)
+        finally:
+            server.kill()
+            server.communicate()
+
+    assert f"port {said[1]} is taken by another program" in talking
+    assert (silent.returncode, silent.stderr.count("\n")) == (1, 1)
+    assert f"port {port}" in silent.stderr
+
+
+def test_two_sandboxes_keep_apart(sandbox: Run, tmp_path: Path) -> None:
+    """Other data on the same port, or the same data on another port: one line each."""
+    url(sandbox("up"))
+
+    other_data = one_line(sandbox("up", SANDBOX_DATA=str(tmp_path / "other")))
+    other_port = one_line(sandbox("up", SANDBOX_PORT=str(free_port())))
+
+    assert "a sandbox is up with its data in" in other_data
+    assert "another sandbox has its data in" in other_port
+    assert sandbox("up").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["seed", "report", "analyses"])
+def test_without_a_sandbox_the_line_says_how_to_start_one(
+    sandbox: Run, command: str
+) -> None:
+    """Every command that needs the sandbox says so where there is none."""
+    assert "start one: sandbox up" in one_line(sandbox(command))
+
+
+def test_a_folder_that_cannot_be_is_one_line(sandbox: Run) -> None:
+    """A place for the data that cannot be written is named, with what to do."""
+    failed = sandbox("up", SANDBOX_DATA=f"{__file__}/data")
+
+    assert "choose another --data" in one_line(failed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["up", "--port", "http"], "'http' is no port", id="port"),
+        pytest.param(["analyses", "astrology"], "is none of funnel", id="analysis"),
+        pytest.param([], "command", id="no command"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    sandbox: Run, arguments: list[str], said: str
+) -> None:
+    """What cannot be understood is named, with the way to say it."""
+    failed = sandbox(*arguments)
+
+    assert failed.returncode == 2
+    assert said in failed.stderr
+    assert "Traceback" not in failed.stderr
