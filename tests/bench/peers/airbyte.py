@@ -39,9 +39,10 @@ def installed() -> Path:
     if not script.exists():
         uv = [sys.executable, "-m", "uv"]
         package = f"airbyte-source-posthog=={VERSION}"
+        at = ["--quiet", "--python"]
         for command in (
-            ["venv", "--quiet", "--clear", "--python", sys.executable, folder],
-            ["pip", "install", "--quiet", "--python", folder, package],
+            ["venv", "--clear", *at, sys.executable, str(folder)],
+            ["pip", "install", *at, str(folder), package],
         ):
             subprocess.run([*uv, *command], check=True)
     return script
