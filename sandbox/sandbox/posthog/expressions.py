@@ -55,7 +55,7 @@ class Scope:
     of_events: bool = False
     columns: frozenset[str] = frozenset()  # of a sub-select
     aliases: dict[str, Node] = field(default_factory=dict)
-    aggregates: bool = False
+    figures: bool = False  # rows are only counted here, or below; none is shown
 
 
 class Expressions:
@@ -181,14 +181,12 @@ class Expressions:
         raise self.refused(node["node"])
 
     def _call(self, node: Node) -> str:
-        called = node["name"]
-        called = functions.ANY_CASE.get(called.lower(), called)
+        name_given: str = node["name"]
+        called = functions.ANY_CASE.get(name_given.lower(), name_given)
         for key in ("params", "filter_expr", "order_by"):
             if node.get(key):
                 msg = f"{called} with {key}"
                 raise self.refused(msg)
-        if called in functions.AGGREGATES:
-            self.scope.aggregates = True
         args = [self.expr(arg) for arg in node["args"]]
         if called in functions.SAME or called in functions.RENAMED:
             distinct = "distinct " if node["distinct"] else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sandbox.posthog.errors import invalid
 from sandbox.posthog.expressions import Expressions, Scope
 from sandbox.posthog.fields import COLUMNS, name
+from sandbox.posthog.functions import AGGREGATES
 from sandbox.posthog.parser import parse
 
 if TYPE_CHECKING:
@@ -67,25 +68,32 @@ class _Printer(Expressions):
         rows = limit if limited else limit + 1
         return Printed(f"{sql} limit {rows}", inner, columns, limit, limited)
 
-    def union(self, tree: Node) -> tuple[str, list[str]]:
+    def union(self, tree: Node, *, figures: bool = False) -> tuple[str, list[str]]:
         """Print selects in a row; the first one names the columns."""
-        first, _, columns = self.select(tree["initial_select_query"])
+        first, _, columns = self.select(tree["initial_select_query"], figures=figures)
         parts = [first]
         for part in tree["subsequent_select_queries"]:
             if part["set_operator"] != "UNION ALL":
                 raise self.refused(part["set_operator"])
-            parts.append(self.select(part["select_query"])[0])
+            sql, _, _ = self.select(part["select_query"], figures=figures)
+            parts.append(sql)
         return " union all ".join(f"({part})" for part in parts), columns
 
-    def select(self, tree: Node) -> tuple[str, list[str], list[str]]:
+    def select(
+        self, tree: Node, *, figures: bool = False
+    ) -> tuple[str, list[str], list[str]]:
         """Print a SELECT.
+
+        Args:
+            tree: Its node.
+            figures: Whether it is only counted from.
 
         Returns:
             The SQL, the names of its columns there, and in the answer.
 
         """
         if tree["node"] == "SelectSetQuery":
-            sql, columns = self.union(tree)
+            sql, columns = self.union(tree, figures=figures)
             return sql, columns, columns
         if tree.get("offset") is not None:
             detail = "OFFSET is not supported for queries made with an API key. "
@@ -93,13 +101,15 @@ class _Printer(Expressions):
         for key, value in tree.items():
             if key not in _SELECT and value:
                 raise self.refused(key)
-        outer, self.scope = self.scope, Scope()
+        figures = figures or bool(tree.get("group_by")) or _aggregates(tree)
+        outer, self.scope = self.scope, Scope(figures=figures)
         try:
             return self.clauses(tree)
         finally:
             self.scope = outer
 
     def clauses(self, tree: Node) -> tuple[str, list[str], list[str]]:
+        """Print a SELECT's clauses; FROM first, since names come from there."""
         source = self.source_of(tree["select_from"]) if tree["select_from"] else ""
         items, inner, columns = self.columns(tree["select"])
         sql = f"select {'distinct ' if tree['distinct'] else ''}{', '.join(items)}"
@@ -120,8 +130,6 @@ class _Printer(Expressions):
             tail += f" limit {self.count(tree['limit'])}"
         if self.scope.of_events:
             where.insert(0, self.rules.guard)
-            if not (self.scope.aggregates or tree.get("group_by")):
-                source = f" from {self.rules.rows_from}"
         if where:
             source += " where " + " and ".join(f"({part})" for part in where)
         return f"{sql}{source}{tail}", inner, columns
@@ -138,8 +146,9 @@ class _Printer(Expressions):
                 raise invalid(msg)
             self.scope.of_events = True
             self.scope.table = join["alias"] or "events"
-            return " from events"
-        sql, _, columns = self.select(table)
+            figures = self.scope.figures
+            return " from events" if figures else f" from {self.rules.rows_from}"
+        sql, _, columns = self.select(table, figures=self.scope.figures)
         self.scope.columns = frozenset(columns)
         self.scope.table = join["alias"]
         return f" from ({sql})"
@@ -191,3 +200,20 @@ class _Printer(Expressions):
     def subquery(self, node: Node) -> str:
         """Print a query inside an expression."""
         return f"({self.select(node)[0]})"
+
+
+def _aggregates(part: object) -> bool:
+    """Say whether there is an aggregate in a SELECT itself, not in one below it."""
+    if isinstance(part, dict):
+        if part.get("node") == "Call" and part["name"] in AGGREGATES:
+            return True
+        below = (value for key, value in part.items() if key != "select_from")
+        return any(map(_aggregates, (v for v in below if not _is_select(v))))
+    return isinstance(part, list) and any(map(_aggregates, part))
+
+
+def _is_select(part: object) -> bool:
+    return isinstance(part, dict) and part.get("node") in {
+        "SelectQuery",
+        "SelectSetQuery",
+    }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.posthog.state import State
 
 _FRESH = timedelta(hours=6)  # the "day" threshold that PostHog has for HogQL
-_KEPT = 64  # cached answers
+_KEPT = 32 * 2**20  # bytes of answers, the newest ones
 _TOP = {
     "query", "refresh", "client_query_id", "name", "filters_override",
     "variables_override", "async",
@@ -107,7 +107,7 @@ class QueryEndpoint:
             result = await self._ask(printed, rules.now)
         self._kept[key] = result
         self._kept.move_to_end(key)
-        while len(self._kept) > _KEPT:
+        while sum(len(kept.results) for kept in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
         return False, result
 
