@@ -44,6 +44,7 @@ class Answer:
     seconds: float = 0.0
     timed_out: bool = False
     stale: bool = False  # a kept connection had gone before anything came back
+    note: str = ""  # what a person should know of an acceptance
 
 
 def from_response(  # noqa: PLR0913 - a response is this wide
@@ -76,7 +77,15 @@ def from_response(  # noqa: PLR0913 - a response is this wide
         retry_after=asked if verdict in {Verdict.RETRY, Verdict.HOLD} else None,
         seconds=seconds,
         timed_out=status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT},
+        note=_note(name, headers) if verdict is Verdict.ACCEPTED else "",
     )
+
+
+def _note(name: str, headers: Mapping[str, str]) -> str:
+    """Say what is odd about an answer that accepts."""
+    if headers.get("Content-Type", "").startswith("text/html"):
+        return f"The webhook answered {name} with a web page: is webhook_url right?"
+    return "" if name == "200 OK" else f"The webhook answers {name}: taken as accepted."
 
 
 def _reason(status: int, said: str) -> str:

@@ -126,8 +126,13 @@ class Batcher:
 
     def due(self) -> float | None:
         """Return when the oldest open batch has to be sealed, None with none open."""
-        oldest = next(iter(self._open.values()), None)
-        return None if oldest is None else oldest.opened_at + self._age
+        oldest = self.oldest()
+        return None if oldest is None else oldest + self._age
+
+    def oldest(self) -> float | None:
+        """Return when the oldest open batch was opened, None with none open."""
+        batch = next(iter(self._open.values()), None)
+        return None if batch is None else batch.opened_at
 
     def seal_due(self, now: float) -> None:
         """Seal every batch whose first record has waited long enough."""

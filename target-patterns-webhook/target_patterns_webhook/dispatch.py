@@ -21,6 +21,8 @@ from target_patterns_webhook.parcel import Parcel, Refusal, Whole
 from target_patterns_webhook.retry import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_patterns_webhook.answer import Answer
     from target_patterns_webhook.batching import Batch, Payload
     from target_patterns_webhook.gate import Attempt, Gate
@@ -62,6 +64,7 @@ class Dispatch:
         self._held: list[Refusal] = []  # until something is accepted
         self._in_a_row = 0
         self._tried = False  # something was refused
+        self._unsettled: dict[int, Whole] = {}  # by turn
 
     @property
     def waiting(self) -> int:
@@ -73,10 +76,16 @@ class Dispatch:
         """Whether nothing waits and nothing is under way."""
         return not self._pending and not self.gate.under_way
 
+    def oldest(self) -> float | None:
+        """Return when the oldest batch that is not settled was opened."""
+        opened = (whole.batch.opened_at for whole in self._unsettled.values())
+        return min(opened, default=None)
+
     def put(self, batch: Batch) -> None:
         """Take a sealed batch."""
         whole = Whole(batch, self.batches, len(batch.records))
         self.batches += 1
+        self._unsettled[whole.turn] = whole
         self._push(Parcel(whole, 0, batch.records))
 
     def next(self, now: float) -> tuple[Parcel, Attempt] | None:
@@ -141,7 +150,7 @@ class Dispatch:
             self._tried = True
         return []
 
-    def bury(self, refusals: list[Refusal]) -> None:
+    def bury(self, refusals: Sequence[Refusal]) -> None:
         """Note that refused records are on disk."""
         for refusal in refusals:
             self._settle(refusal.whole, 1)
@@ -217,6 +226,7 @@ class Dispatch:
     def _settle(self, whole: Whole, records: int) -> None:
         whole.left -= records
         if not whole.left:
+            del self._unsettled[whole.turn]
             self.done.append(whole)
         elif whole.refused:
             self._fail_if_refused(whole, whole.status)
@@ -271,7 +281,7 @@ class Dispatch:
         return None
 
     def _single_out(self, parcel: Parcel) -> tuple[Parcel, list[Parcel]]:
-        """Try the first record, then, where order is free, the last and a middle one."""
+        """Try the first record, then, if order is free, the last and a middle one."""
         last = len(parcel.records) - 1
         at = 0 if self._strict else (0, last, last // 2)[len(self._held)]
         parts = list(parcel.single_out(at))

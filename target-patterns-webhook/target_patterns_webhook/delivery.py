@@ -1,0 +1,311 @@
+"""The crew: threads that send what is held, and one that keeps time and writes states.
+
+Owns every thread and every wait. What is sent, when, and what an answer means is
+decided in holdings.py and below it; how one request goes is transport.py's.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from target_patterns_webhook.dead_letter import DeadLetters
+from target_patterns_webhook.figures import Figures
+from target_patterns_webhook.holdings import Holdings
+from target_patterns_webhook.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.gate import Attempt
+    from target_patterns_webhook.parcel import Parcel
+    from target_patterns_webhook.settings import Settings
+
+__all__ = ["Delivery", "Figures"]
+
+logger = logging.getLogger("target-patterns-webhook")
+
+_LEAST = 0.001  # seconds: a wait of 0 would spin
+_NEWS = 1.0  # seconds of waiting that are worth a line in the log
+
+
+class Delivery:
+    """At-least-once delivery of records, and of states behind them, in a ``with``.
+
+    ``add``, ``mark`` and ``drain`` are for one thread, ``stop`` for any. The first
+    failure comes out of whichever of them is called next.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        write_state: Callable[[bytes], None],
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Condition, float | None], object] = (
+            threading.Condition.wait
+        ),
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """``write_state`` is called by one thread; what it raises ends the delivery."""
+        self._settings = settings
+        self._write_state = write_state
+        self._clock = clock
+        self._wait = wait
+        self._holdings = Holdings(settings, clock=clock, chance=chance)
+        self.figures = self._holdings.figures
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)  # something to send, maybe
+        self._room = threading.Condition(self._lock)  # something was settled, or failed
+        self._time = threading.Condition(self._lock)  # a state is safe, or one to seal
+        self._opened = 0  # batches
+        self._wake_at = 0.0  # when the keeper looks for what is due
+        self._burying = 0
+        self._stopping = self._closing = self._ended = False
+        self._failure: BaseException | None = None
+        self._noted: set[str] = set()
+        self._stack = ExitStack()
+        self._dead_letters: DeadLetters | None = None
+        self._transports: list[Transport] = []
+        self._senders: list[threading.Thread] = []
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Open the dead-letter file and start. Raises ConfigError; sends nothing."""
+        with ExitStack() as stack:
+            if self._settings.on_rejected == "dead_letter":
+                letters = DeadLetters(self._settings.dead_letter_path)
+                self._dead_letters = stack.enter_context(letters)
+            for number in range(self._settings.max_parallel_requests):
+                transport = Transport(self._settings, self._holdings.payload)
+                stack.callback(transport.close)
+                self._transports.append(transport)
+                sender = threading.Thread(
+                    target=self._send, args=(transport,), name=f"sender-{number}"
+                )
+                sender.daemon = True
+                self._senders.append(sender)
+            self._stack = stack.pop_all()
+        for thread in (*self._senders, self._keeper):
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Await what is under way, for as long as a request may take; end all threads.
+
+        After ``stop`` nothing is awaited: the grace was ``drain``'s. The last safe
+        state is written in any case.
+        """
+        with self._stack:
+            with self._lock:
+                self._closing = True
+                self._work.notify_all()
+                until = self._clock() + self._settings.timeout_seconds
+                while self._busy and not self._stopping and self._clock() < until:
+                    self._wait(self._room, max(_LEAST, until - self._clock()))
+            for transport in self._transports:
+                transport.abort()
+            for sender in self._senders:
+                sender.join(5)
+            with self._lock:
+                self._ended = True
+                self._time.notify_all()
+            self._join_keeper()
+        if kind is None and self._problem is not None:
+            raise self._problem
+
+    def add(self, stream: str, record: bytes) -> None:
+        """Take one JSON object of a stream, in order. Blocks while too much is held.
+
+        Raises the first failure. After ``stop`` it does not block.
+        """
+        holdings = self._holdings
+        with self._lock:
+            if holdings.add(stream, record):
+                holdings.put()
+                self._work.notify()
+            if holdings.batcher.opened != self._opened:
+                self._note_opened()
+            if holdings.full or self._problem is not None:
+                self._await_room()
+
+    def mark(self, state: bytes) -> None:
+        """Take the JSON of a STATE's value, written once all before it is delivered."""
+        with self._lock:
+            self._holdings.mark(state)
+            if self._holdings.watermark.ready:
+                self._time.notify()
+            self._raise_problem()
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Seal what is open and await the answers. Return whether nothing is left.
+
+        ``timeout`` in seconds. After ``stop`` it returns at once when nothing could be
+        sent before that. Raises the first failure.
+        """
+        with self._lock:
+            until = None if timeout is None else self._clock() + timeout
+            while not (self._holdings.empty and not self._burying):
+                self._raise_problem()
+                if self._holdings.seal():
+                    self._work.notify_all()
+                left = None if until is None else until - self._clock()
+                if left is not None and (left <= 0 or self._hopeless(until)):
+                    return False
+                self._wait(self._room, left)
+            self._holdings.dispatch.finish()
+            self._raise_problem()
+            return True
+
+    def stop(self) -> None:
+        """Wake every wait at once; what is held gets its last chance in ``drain``."""
+        with self._lock:
+            self._stopping = True
+            self._holdings.dispatch.hurry(self._clock())
+            self._wake_all()
+
+    @property
+    def _problem(self) -> BaseException | None:
+        return self._failure or self._holdings.dispatch.failure
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._holdings.gate.under_way or self._burying)
+
+    def _raise_problem(self) -> None:
+        if self._problem is not None:
+            raise self._problem
+
+    def _wake_all(self) -> None:
+        for condition in (self._work, self._room, self._time):
+            condition.notify_all()
+
+    def _await_room(self) -> None:
+        self._raise_problem()
+        while self._holdings.full and not self._stopping:
+            if not self._holdings.dispatch.waiting and self._holdings.seal():
+                self._work.notify()  # many streams, none of them with a full batch
+            self._wait(self._room, None)
+            self._raise_problem()
+
+    def _note_opened(self) -> None:
+        """Make the keeper look up in time for a batch that was just opened."""
+        self._opened = self._holdings.batcher.opened
+        self._holdings.note_oldest()
+        due = self._holdings.batcher.due()
+        if due is not None and due < self._wake_at:
+            self._time.notify()
+
+    def _hopeless(self, until: float | None) -> bool:
+        """Whether, stopping, nothing can be sent any more before ``until``."""
+        if not self._stopping or self._busy or until is None:
+            return False
+        at = self._holdings.dispatch.wake_at()
+        return at is None or at > until
+
+    def _send(self, transport: Transport) -> None:
+        """Be one sender: take, send, take in the answer; until the end."""
+        try:
+            while (taken := self._take()) is not None:
+                self._deliver(transport, *taken)
+        except BaseException as error:  # noqa: BLE001 - it comes out of add or drain
+            with self._lock:
+                self._failure = self._failure or error
+                self._wake_all()
+
+    def _take(self) -> tuple[Parcel, Attempt] | None:
+        dispatch = self._holdings.dispatch
+        with self._lock:
+            while not self._closing and self._failure is None:
+                taken = self._holdings.next()
+                now, at = self._clock(), dispatch.wake_at()
+                if taken is not None:
+                    if at is not None and at <= now:
+                        self._work.notify()  # one more may go
+                    self._room.notify()
+                    return taken
+                self._wait(self._work, None if at is None else max(_LEAST, at - now))
+        return None
+
+    def _deliver(self, transport: Transport, parcel: Parcel, attempt: Attempt) -> None:
+        name, body = parcel.encode(self._holdings.payload)
+        wire = transport.compress(body)
+        answer = transport.post(name, body, wire)
+        with self._lock:
+            letters = self._holdings.answered(parcel, attempt, answer, len(wire))
+            self._report(parcel, answer)
+            self._burying += bool(letters)
+            self._announce()
+        if letters and self._dead_letters is not None:
+            try:
+                self._dead_letters.write(letters)
+                with self._lock:
+                    self._holdings.bury(letters)
+            finally:
+                with self._lock:
+                    self._burying -= 1
+                    self._announce()
+
+    def _announce(self) -> None:
+        """Tell whoever waits for what an answer may have changed."""
+        if self._holdings.dispatch.waiting:
+            self._work.notify()
+        if self._holdings.watermark.ready:
+            self._time.notify()
+        self._room.notify()
+
+    def _keep(self) -> None:
+        """Be the keeper: seal what is due, write states as they become safe."""
+        try:
+            while not self._write_next():
+                pass
+        except BaseException as error:  # noqa: BLE001 - it comes out of add or drain
+            with self._lock:
+                self._failure = self._failure or error
+                self._wake_all()
+
+    def _write_next(self) -> bool:
+        """Write the state that is safe, or wait for one. Return whether it is over."""
+        with self._lock:
+            if self._holdings.seal(due_only=True):
+                self._work.notify_all()
+            state = self._holdings.watermark.take()
+            if state is None:
+                if self._ended:
+                    return True
+                due = self._holdings.batcher.due()
+                self._wake_at = float("inf") if due is None else due
+                left = None if due is None else max(_LEAST, due - self._clock())
+                self._wait(self._time, left)
+                return False
+        self._write_state(state)
+        with self._lock:
+            self.figures.states += 1
+        return False
+
+    def _join_keeper(self) -> None:
+        """Await the last state; after ``stop``, not for ever if nobody reads it."""
+        patience = 10
+        while self._keeper.is_alive() and patience:
+            self._keeper.join(0.5)
+            patience -= self._stopping
+
+    def _report(self, parcel: Parcel, answer: Answer) -> None:
+        """Log what a person would want to know, once or seldom."""
+        wait = parcel.not_before - self._clock()
+        if answer.note and answer.note not in self._noted:
+            self._noted.add(answer.note)
+            logger.warning("%s", answer.note)
+        elif parcel.failures and wait >= _NEWS:
+            logger.warning("%s Trying again in %.0f s.", answer.message, wait)

@@ -1,0 +1,148 @@
+"""Everything between ``add`` and the state that may be written: what is held, and why.
+
+Ties batching, dispatch and watermark together and counts. No threads, no I/O: whoever
+calls it holds the lock and does what it says.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from target_patterns_webhook.batching import Batcher, Payload
+from target_patterns_webhook.dispatch import Dispatch
+from target_patterns_webhook.figures import Figures
+from target_patterns_webhook.gate import Gate
+from target_patterns_webhook.limit import Limit
+from target_patterns_webhook.retry import Backoff, Verdict
+from target_patterns_webhook.watermark import Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.gate import Attempt
+    from target_patterns_webhook.parcel import Parcel, Refusal
+    from target_patterns_webhook.settings import Settings
+
+MOST_BYTES = 64_000_000
+_OVERHEAD = 57  # bytes of memory for each record beside its text
+
+
+class Holdings:
+    """Records that are open, waiting or under way, and the states that they hold up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """``chance`` returns 0..1, for jitter."""
+        ceiling = settings.max_parallel_requests
+        self.payload = Payload(settings.payload_format)
+        self.batcher = Batcher(
+            self.payload,
+            rows=settings.batch_size_rows,
+            size=settings.max_batch_bytes,
+            age=settings.max_batch_age_seconds,
+        )
+        self.gate = Gate(Limit(ceiling), Backoff(chance=chance))
+        self.dispatch = Dispatch(
+            self.gate,
+            self.payload,
+            strict=ceiling == 1,
+            keep_refused=settings.on_rejected == "dead_letter",
+            max_retry_seconds=settings.max_retry_seconds,
+        )
+        self.watermark = Watermark()
+        self.figures = Figures(clock=clock)
+        self.bytes = 0
+        self._most_waiting = 2 * ceiling
+        self._clock = clock
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be taken in for now."""
+        too_many = self.dispatch.waiting > self._most_waiting
+        return too_many or self.bytes > MOST_BYTES
+
+    @property
+    def empty(self) -> bool:
+        """Whether every record is settled, or refused and held for a verdict."""
+        return self.dispatch.idle and self.batcher.due() is None
+
+    def add(self, stream: str, record: bytes) -> bool:
+        """Take a record. Return whether there is something to send."""
+        self.figures.read += 1
+        self.bytes += len(record) + _OVERHEAD
+        return self.batcher.add(stream, record, self._clock())
+
+    def seal(self, *, due_only: bool = False) -> bool:
+        """Put what is sealed in line, after sealing what is open (or only due)."""
+        if due_only:
+            self.batcher.seal_due(self._clock())
+        else:
+            self.batcher.seal_all()
+        return self.put()
+
+    def put(self) -> bool:
+        """Put what is sealed in line. Return whether there was anything."""
+        sealed, self.batcher.sealed = self.batcher.sealed, []
+        for batch in sealed:
+            self.dispatch.put(batch)
+        self.figures.batches += len(sealed)
+        return bool(sealed)
+
+    def mark(self, state: bytes) -> None:
+        """Take a state that came after all records so far."""
+        self.watermark.mark(state, self.batcher.opened)
+
+    def next(self) -> tuple[Parcel, Attempt] | None:
+        """Return what to send now, which then counts as under way."""
+        found = self.dispatch.next(self._clock())
+        self.figures.under_way = self.gate.under_way
+        return found
+
+    def answered(
+        self, parcel: Parcel, attempt: Attempt, answer: Answer, wire_bytes: int
+    ) -> list[Refusal]:
+        """Take an answer in. Return what to dead-letter; ``bury`` it then."""
+        figures = self.figures
+        letters = self.dispatch.answered(parcel, attempt, answer, self._clock())
+        figures.requests += 1
+        figures.wire_bytes += wire_bytes
+        figures.seconds.add(answer.seconds)
+        if answer.verdict is Verdict.ACCEPTED and parcel.sent is not None:
+            figures.bytes += len(parcel.sent[1])
+        figures.accepted = self.dispatch.accepted
+        figures.retries = self.dispatch.retries
+        figures.waited_seconds = self.gate.waited
+        figures.limit = self.gate.limit.now
+        figures.under_way = self.gate.under_way
+        if self.dispatch.size is not None:
+            self.batcher.size = self.dispatch.size
+        self._settle()
+        return letters
+
+    def bury(self, letters: Sequence[Refusal]) -> None:
+        """Note that refused records are on the disk."""
+        self.dispatch.bury(letters)
+        self.figures.dead_lettered += len(letters)
+        self._settle()
+
+    def note_oldest(self) -> None:
+        """Look up how long the oldest record has been held."""
+        opened = [self.batcher.oldest(), self.dispatch.oldest()]
+        since = [at for at in opened if at is not None]
+        self.figures.oldest_since = min(since) if since else None
+
+    def _settle(self) -> None:
+        done, self.dispatch.done = self.dispatch.done, []
+        for whole in done:
+            records = whole.batch.records
+            self.bytes -= sum(map(len, records)) + _OVERHEAD * len(records)
+            self.watermark.settle(whole.batch.number)
+        self.note_oldest()
