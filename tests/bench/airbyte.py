@@ -19,9 +19,9 @@ EVENTS = 200_000
 NOW, BEFORE = 1_000, 50_000  # PostHog's cap on a page of the events list
 ABOUT = """The same {count:,} events from the same sandbox; no answer is kept. Airbyte's
 connector asks for pages of 10,000 of the events list by OFFSET and takes a short page
-for the last. PostHog has cut pages at {cap:,} since May 2026 (PostHog/posthog#60124): each
-slice ends after its first page, and the sync succeeds. In the last row the server is one
-from before, whose pages are whole."""
+for the last. PostHog has cut pages at {cap:,} since May 2026 (PostHog/posthog#60124):
+each slice ends after its first page, and the sync succeeds. In the last row the server
+is one from before, whose pages are whole."""
 
 
 def measure(ground: Ground, report: Report) -> None:
