@@ -54,6 +54,9 @@ def _connect(name: str, url: str, timeout: float, *, tls: bool = False) -> None:
         msg = f"{name}: its certificate is not trusted ({error.verify_message})."
         hint = "Set REQUESTS_CA_BUNDLE if a private authority signs it."
         raise FatalError(msg, hint=hint) from None
+    except ssl.SSLError as error:
+        msg = f"{name} does not speak TLS there ({error.reason})."
+        raise FatalError(msg, hint="Check webhook_url: http or https, port.") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         msg = f"{name} does not answer ({reason})."

@@ -16,7 +16,7 @@ from target_patterns_webhook.formats import moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.delivery import Figures
+    from target_patterns_webhook.figures import Figures
     from target_patterns_webhook.intake import Intake
 
 logger = logging.getLogger("target-patterns-webhook")
@@ -55,11 +55,11 @@ class Progress:
         else:
             logger.info("%s", self._words(rate))
 
-    def close(self, **more: object) -> None:
+    def close(self) -> None:
         """Write the last line: the invariant in words, then every figure as JSON."""
         if self._live:
             sys.stderr.write("\r\x1b[K")
-        figures = {**summary(self._figures, self._intake.filtered), **more}
+        figures = summary(self._figures, self._intake.filtered)
         logger.info(
             "%s records read = %s accepted + %s dead-lettered + %s filtered + "
             "%s undelivered, in %.1f s. %s",
@@ -84,7 +84,7 @@ class Progress:
         if at := moment(intake.latest):
             parts.append(f"at {at[:19]}")
         parts.append(f"{figures.accepted:,} accepted in {figures.batches:,} batches")
-        if retries := sum(figures.retries.values()):
+        if retries := sum(list(figures.retries.values())):
             parts.append(f"{retries:,} retries")
         if figures.dead_lettered:
             parts.append(f"{figures.dead_lettered:,} dead letters")
@@ -105,6 +105,8 @@ def summary(figures: Figures, filtered: int) -> dict[str, Any]:
         "batches": figures.batches,
         "requests": figures.requests,
         "bytes": figures.bytes,
+        "wire_bytes": figures.wire_bytes,
+        "states": figures.states,
         "retries": dict(figures.retries),
         "waited_seconds": round(figures.waited_seconds, 3),
         "request_seconds": {"p50": p50, "p95": p95, "p99": p99},

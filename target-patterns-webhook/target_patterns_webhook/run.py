@@ -57,26 +57,36 @@ class Run:
         """Deliver all of ``source``; return how many messages it had of each type.
 
         Raises InputError, DeliveryError, OutputError, StoppedError. Whatever happens,
-        a state is written for all that was delivered, and the last line says the rest.
+        a state is written for all that was delivered, and what is left is logged.
         """
         if self._settings.in_the_clear:
             logger.warning(
                 "webhook_url is http://: the URL, a credential, crosses the network "
                 "unencrypted.",
             )
-        with ExitStack() as stack:
-            stack.callback(self._progress.close)
-            stack.callback(self._intake.finish)
-            stack.enter_context(self._signals)
-            stack.enter_context(self._delivery)
-            stack.enter_context(self._watch)
-            try:
-                self._take_in(source)
-            except InputError:
-                self._drain()
-                raise
-            self._drain()
+        try:
+            with ExitStack() as stack:
+                stack.callback(self._intake.finish)
+                stack.enter_context(self._signals)
+                stack.enter_context(self._delivery)
+                stack.enter_context(self._watch)
+                self._deliver(source)
+        except BaseException:
+            self.say_how_it_went()
+            raise
         return self._intake.messages
+
+    def _deliver(self, source: IO[str]) -> None:
+        try:
+            self._take_in(source)
+        except InputError:
+            self._drain()
+            raise
+        self._drain()
+
+    def say_how_it_went(self) -> None:
+        """Log the last line."""
+        self._progress.close()
 
     def _take_in(self, source: IO[str]) -> None:
         groups = lines(source, wake=self._signals.wake, stopped=self._stopped)

@@ -53,7 +53,8 @@ class Reader(GenericSingerReader[str]):
     ) -> Any:  # noqa: ANN401 - a Counter, as the SDK's own method
         """Read and deliver everything. The SDK's callbacks are called by the run."""
         del callbacks
-        return Run(self._target).read(file_input or sys.stdin)
+        self._target.run = Run(self._target)
+        return self._target.run.read(file_input or sys.stdin)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Never called: lines are read by singer.py."""
@@ -75,6 +76,7 @@ class TargetPatternsWebhook(Target):
     ]
     default_sink_class = WebhookSink
     sdk_intake: SdkIntake
+    run: Run | None = None
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - the SDK's arguments
         # urllib3 logs the path of each request, which is the credential.
@@ -181,7 +183,9 @@ class TargetPatternsWebhook(Target):
         """Do nothing: Delivery knows the age of each record."""
 
     def process_endofpipe(self) -> None:
-        """Do nothing: a Run ends with everything delivered."""
+        """Only say how it went: a Run ends with everything delivered."""
+        if self.run is not None:
+            self.run.say_how_it_went()
 
     def process_sdk_schema(self, message: dict[str, Any]) -> None:
         """Announce a stream to the SDK's mapper and sinks."""
