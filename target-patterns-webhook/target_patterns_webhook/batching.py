@@ -28,6 +28,15 @@ def batch_id(stream: str, body: bytes) -> str:
     return "msg_" + base64.b32encode(digest.digest()).decode().rstrip("=").lower()
 
 
+def _joined(head: bytes, between: bytes, records: Sequence[bytes], end: bytes) -> bytes:
+    """Join in one copy: a body may be large."""
+    first, *others = records
+    if not others:
+        return head + first + end
+    others[-1] += end
+    return between.join((head + first, *others))
+
+
 def _utf8(stream: str) -> bytes:
     return stream.encode("utf-8", "surrogatepass")
 
@@ -57,9 +66,9 @@ class Payload:
     def encode(self, stream: str, records: Sequence[bytes]) -> tuple[str, bytes]:
         """Return the id and the exact bytes of a body."""
         if self.format == "ndjson":
-            body = b"\n".join(records) + b"\n"
+            body = _joined(b"", b"\n", records, b"\n")
             return batch_id(stream, body), body
-        body = b"[" + b",".join(records) + b"]"
+        body = _joined(b"[", b",", records, b"]")
         name = batch_id(stream, body)
         if self.format == "envelope":
             body = self._head(stream) + name.encode() + self._middle + body + b"}"

@@ -31,7 +31,7 @@ class DeadLetters:
     def __init__(self, path: Path) -> None:
         """Open or make the file, for its owner only. Raises ConfigError if it cannot.
 
-        What a crash left of a last line stays, and the next starts on a fresh line.
+        A last line that a crash tore stays; the next starts on a fresh line.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class DeadLetters:
             raise _unusable(path, error) from None
 
     def write(self, refusals: Sequence[Refusal]) -> None:
-        """Return when the records are on the disk. Raises FatalError if they are not."""
+        """Return when the records are on the disk. Raises FatalError if it cannot."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         lines = b"".join(_line(refusal, now) for refusal in refusals)
         try:
