@@ -60,14 +60,14 @@ class Run:
         deadline = time.monotonic() + seconds
         while not condition():
             over = self.tap.poll() is not None and self.target.poll() is not None
-            assert not over, f"both ended too early: {self.said}"
+            assert not over, f"both ended too early: {self.last_words}"
             assert time.monotonic() < deadline, "nothing came of it"
             time.sleep(0.01)
 
     @property
-    def codes(self) -> tuple[int, int]:
-        """The exit codes of tap and target."""
-        return self.tap.returncode, self.target.returncode
+    def codes(self) -> tuple[int | None, int | None]:
+        """The exit codes of tap and target; None while one is running."""
+        return self.tap.poll(), self.target.poll()
 
     @property
     def said(self) -> dict[str, str]:
@@ -76,6 +76,12 @@ class Run:
             name: (self.folder / f"{name}.log").read_text(encoding="utf-8")
             for name in ("tap", "target")
         }
+
+    @property
+    def last_words(self) -> str:
+        """The end of what each wrote to stderr, to be read by a person."""
+        tails = (f"{name}:\n{text[-1500:]}" for name, text in self.said.items())
+        return "\n".join((f"exit codes {self.codes}", *tails))
 
     @property
     def states(self) -> list[dict[str, Any]]:
@@ -98,7 +104,7 @@ class Pipe:
         """Run both to their end, without an error."""
         with self.started() as run:
             run.wait()
-        assert run.codes == (0, 0), run.said
+        assert run.codes == (0, 0), run.last_words
         return run
 
     @contextlib.contextmanager

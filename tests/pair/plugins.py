@@ -62,7 +62,8 @@ def cache_folder() -> Path:
 
 TARGET_JSONL = Plugin("target-jsonl", ("target-jsonl==0.1.4", "singer-python==5.8.0"))
 TARGET_CSV = Plugin("target-csv", ("meltanolabs-target-csv==0.5.0",))
-TARGET_DUCKDB = Plugin("target-duckdb", ("target-duckdb==0.8.0", "duckdb==2.0.0"))
+# Over DuckDB 1.3 or later it takes the first row of each batch for a CSV header.
+TARGET_DUCKDB = Plugin("target-duckdb", ("target-duckdb==0.8.0", "duckdb==1.1.3"))
 TARGET_POSTGRES = Plugin("target-postgres", ("meltanolabs-target-postgres==0.8.1",))
 TAP_POSTGRES = Plugin("tap-postgres", ("meltanolabs-tap-postgres==0.10.0",))
 PIPELINEWISE_TAP_POSTGRES = Plugin(

@@ -6,13 +6,14 @@ import ast
 import csv
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
 from tests.pair import plugins
+from tests.pair.ends import START
 from tests.pair.pipe import Program
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tests.pair.ends import Ends
 
 ROWS = 3000
-FIRST, LATER = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+LATER = START + timedelta(days=1)
 
 Row = tuple[str, datetime, dict[str, Any]]  # uuid, timestamp, properties
 
@@ -49,22 +50,20 @@ class Csv:
     """Each record as a line of CSV; objects as Python prints them."""
 
     def __init__(self, folder: Path) -> None:
-        """Write below `folder`."""
-        self._path = folder / "events.csv"
-        config = {
-            "destination_path": str(folder),
-            "overwrite_behavior": "append_records",
-        }
-        naming = {"file_naming_scheme": "{stream_name}.csv"}
-        self.program = Program(plugins.TARGET_CSV.command(), config | naming)
+        """Write below `folder`, a file a run: it never adds to an older one."""
+        self._folder = folder / "csv"
+        naming = {"file_naming_scheme": "{timestamp}.csv", "timestamp_format": "%f"}
+        config = {"output_path": str(self._folder), **naming}
+        self.program = Program(plugins.TARGET_CSV.command(), config)
 
     def rows(self) -> Iterator[Row]:
-        """Read the file."""
-        with self._path.open(encoding="utf-8", newline="") as lines:
-            for record in csv.DictReader(lines):
-                plain = re.sub(r"Decimal\('(.*?)'\)", r"\1", record["properties"])
-                stamp = datetime.fromisoformat(record["timestamp"])
-                yield record["uuid"], stamp, ast.literal_eval(plain)
+        """Read the files."""
+        for path in self._folder.iterdir():
+            with path.open(encoding="utf-8", newline="") as lines:
+                for record in csv.DictReader(lines):
+                    plain = re.sub(r"Decimal\('(.*?)'\)", r"\1", record["properties"])
+                    stamp = datetime.fromisoformat(record["timestamp"])
+                    yield record["uuid"], stamp, ast.literal_eval(plain)
 
 
 class DuckDB:
@@ -123,7 +122,7 @@ def into(request: pytest.FixtureRequest, tmp_path: Path) -> Into:
 def test_counts_timestamps_and_properties_arrive_whole(ends: Ends, into: Into) -> None:
     """Any target gets each event once, to the microsecond, with all its properties."""
     pipe = ends.pipe(target=into.program)
-    ends.ingest(ROWS, first=FIRST)
+    ends.ingest(ROWS)
     pipe.run()
     first = sorted(into.rows())
     ends.ingest(ROWS // 10, first=LATER)
