@@ -31,10 +31,14 @@ class Sandbox:
     def __enter__(self) -> Self:
         """Start it; return when it accepts requests."""
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
-        data = str(self._data or self._folder.name)
+        self._session = requests.Session()
+        self._start()
+        return self
+
+    def _start(self) -> None:
         command = [sys.executable, "-m", "sandbox.serve", "--port", "0"]
         self._process = subprocess.Popen(
-            [*command, "--data", data, "--side", self.side],
+            [*command, "--data", self._folder.name, "--side", self.side],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -42,18 +46,24 @@ class Sandbox:
         ready = self._process.stdout.readline()
         assert ready.startswith("sandbox ready on "), ready
         self.url = ready.split()[-1]
-        self._session = requests.Session()
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop it, and forget its folder."""
         self._session.close()
+        self._stop()
+        self._folder.cleanup()
+
+    def _stop(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(30)
         finally:
             self.kill()
-            self._folder.cleanup()
+
+    def restart(self) -> None:
+        """Stop it and start it again over the same folder; the port is another."""
+        self._stop()
+        self._start()
 
     def kill(self) -> None:
         """End the process at once, as SIGKILL does."""
