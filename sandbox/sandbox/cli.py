@@ -96,14 +96,14 @@ def seed(options: argparse.Namespace) -> Outcome:
     """Send the history in."""
     from sandbox import seed as sender  # noqa: PLC0415 - PostHog's client loads slowly
 
-    return 0, sender.seed(Remote(options.port), options.data, datetime.now(UTC))
+    return 0, sender.seed(Remote(options.port), options.data, options.until)
 
 
 def more(options: argparse.Namespace) -> Outcome:
     """Send in what happened since."""
     from sandbox import seed as sender  # noqa: PLC0415 - PostHog's client loads slowly
 
-    return 0, sender.more(Remote(options.port), options.data, datetime.now(UTC))
+    return 0, sender.more(Remote(options.port), options.data)
 
 
 def report(options: argparse.Namespace) -> Outcome:
@@ -220,7 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     background = command("up", "Start it in the background")
     background.add_argument("--fresh", action="store_true", help="forget old data")
     command("down", "Stop it")
-    command("seed", "Send in 20,000 events of 60 days, by PostHog's own client")
+    first = command("seed", "Send in 20,000 events of 60 days, by PostHog's own client")
+    end = "where the 60 days end, as 2026-11-21T17:00:00Z (some hours before now)"
+    first.add_argument("--until", type=_instant, help=end)
     command("more", "Send in 500 events more, some of them late")
     reporter = command("report", "Compare what PostHog has with what the webhook got")
     reporter.add_argument("--webhook", default="demo", help="its id (demo)")
@@ -235,6 +237,17 @@ def _analysis(text: str) -> str:
         msg = f"{text!r} is none of {', '.join(ANALYSES)}"
         raise argparse.ArgumentTypeError(msg)
     return text
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or at > datetime.now(UTC):
+        msg = f"{text!r} is no past instant with a zone, as 2026-11-21T17:00:00Z is"
+        raise argparse.ArgumentTypeError(msg)
+    return at.astimezone(UTC)
 
 
 def _port(text: str) -> int:

@@ -37,9 +37,14 @@ class Sent(msgspec.Struct):
     rounds: int = 0
 
 
-def seed(remote: Remote, data: Path, now: datetime) -> str:
-    """Send 20,000 events of the 60 days before about now; return what was done."""
-    until = now.replace(minute=0, second=0, microsecond=0) - ROOM
+def seed(remote: Remote, data: Path, until: datetime | None = None) -> str:
+    """Send 20,000 events of 60 days; return what was done.
+
+    The same `until` gives the same events. Without one they end some hours before now.
+    """
+    if until is None:
+        now = datetime.now(UTC)
+        until = now.replace(minute=0, second=0, microsecond=0) - ROOM
     events = people.history(until)
     rng = Random(people.SEED)  # noqa: S311 - no secret
     late = set(rng.sample(range(len(events)), round(LATE * len(events))))
@@ -51,7 +56,7 @@ def seed(remote: Remote, data: Path, now: datetime) -> str:
     return f"Sent {len(events):,} events, {len(again)} of them twice."
 
 
-def more(remote: Remote, data: Path, now: datetime) -> str:
+def more(remote: Remote, data: Path) -> str:
     """Send 500 events more, 120 of them late; return what was done.
 
     Raises:
@@ -60,7 +65,8 @@ def more(remote: Remote, data: Path, now: datetime) -> str:
     """
     sent = _read(data)
     # Never reaches now, however often it is called: no event is of the future.
-    until = sent.until + min(timedelta(hours=1), (now - sent.until) / 2)
+    left = datetime.now(UTC) - sent.until
+    until = sent.until + min(timedelta(hours=1), left / 2)
     rounds = sent.rounds + 1
     events = people.later(
         sent.until, until, round_=rounds, history_until=sent.history_until

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,10 +90,12 @@ def test_up_stays_up_and_down_ends_it(sandbox: Run) -> None:
 def test_the_whole_cycle(sandbox: Run) -> None:
     """Seed, deliver, report, more, report: figures and exit codes are true."""
     base = url(sandbox("up", "--fresh"))
-    seeded = sandbox("seed")
+    until = datetime.now(UTC) - timedelta(days=1)
+    seeded = sandbox("seed", "--until", until.isoformat())
     nothing_yet = sandbox("report")
     deliver(base)
     complete = sandbox("report")
+    newest = newest_timestamp(base)
     more = sandbox("more")
     late_missing = sandbox("report")
     asked = sandbox("analyses")
@@ -104,6 +107,7 @@ def test_the_whole_cycle(sandbox: Run) -> None:
     assert nothing_yet.returncode == 1
     assert figures(complete) == [20_000, 20_000, 0, 0, 0, 0]
     assert complete.returncode == 0
+    assert until - timedelta(hours=2) < newest < until
     assert more.stdout.startswith("Sent 500 events more, 120 of them late"), more.stderr
     assert figures(late_missing) == [20_500, 20_000, 500, 0, 120, 120]
     assert asked.returncode == 0
@@ -131,6 +135,14 @@ def deliver(base: str) -> None:
             json=records[first : first + 1000],
             timeout=TIMEOUT,
         ).raise_for_status()
+
+
+def newest_timestamp(base: str) -> datetime:
+    """Ask when the last event happened that the webhook has."""
+    sql = {"sql": "select max(timestamp) from webhook"}
+    answer = requests.post(f"{base}/sandbox/patterns/sql", json=sql, timeout=TIMEOUT)
+    ((text,),) = answer.json()["rows"]
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def figures(report: subprocess.CompletedProcess[str]) -> list[int]:
@@ -213,6 +225,8 @@ def test_a_folder_that_cannot_be_is_one_line(sandbox: Run) -> None:
     [
         pytest.param(["up", "--port", "http"], "'http' is no port", id="port"),
         pytest.param(["analyses", "astrology"], "is none of funnel", id="analysis"),
+        pytest.param(["seed", "--until", "now"], "no past instant", id="until"),
+        pytest.param(["seed", "--until", "2999-01-01T00:00:00Z"], "past", id="future"),
         pytest.param([], "command", id="no command"),
     ],
 )

@@ -1,7 +1,7 @@
 -- Churn: of those who ever paid for a plan, who has cancelled, and who has fallen silent
 , payers as (
     select person,
-        arg_min(record ->> '$.properties.plan', timestamp)
+        arg_min(properties ->> '$.plan', timestamp)
             filter (event = 'purchase completed') as plan,
         bool_or(event = 'subscription cancelled') as cancelled,
         max(timestamp) < (select max(timestamp) from events) - interval 14 day as silent,

@@ -7,7 +7,7 @@
         count(*) filter (event = 'teammate invited') as invited,
         count(*) filter (event = 'checkout started') as checkouts,
         count(*) filter (event = '$pageview'
-            and record ->> '$.properties."$pathname"' = '/pricing') as pricing,
+            and properties ->> '$."$pathname"' = '/pricing') as pricing,
         datediff('day', max(timestamp), (select max(timestamp) from events)) as silent
     from events group by person
 )

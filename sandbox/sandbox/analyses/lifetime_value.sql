@@ -1,10 +1,10 @@
 -- Lifetime value: what the people from each source have paid so far, in EUR
 , people as (
     select person,
-        coalesce(arg_min(record ->> '$.properties.utm_source', timestamp)
+        coalesce(arg_min(properties ->> '$.utm_source', timestamp)
             filter (event = '$pageview'), 'direct') as source,
         bool_or(event = 'signup completed') as signed_up,
-        coalesce(sum((record ->> '$.properties.revenue')::decimal(18, 2)), 0) as revenue
+        coalesce(sum((properties ->> '$.revenue')::decimal(18, 2)), 0) as revenue
     from events group by person
 )
 select coalesce(source, 'all') as source, count(*) as people,

@@ -1,11 +1,18 @@
--- The events with the person behind each: what somebody did before signing up is theirs.
-with aliases as (
-    select record ->> '$.properties."$anon_distinct_id"' as anonymous,
-        any_value(distinct_id) as person
-    from webhook where event = '$identify' group by anonymous
+-- Each event once, with the person behind it: what they did before signing up is theirs.
+-- Takes rows of an event's shape and of an activity's.
+with told as (
+    select distinct on (uuid) uuid, event, distinct_id, timestamp,
+        case when json_valid(record)
+            then coalesce(record -> '$.properties', record -> '$.feature_json')
+        end as properties
+    from webhook
+),
+aliases as (
+    select properties ->> '$."$anon_distinct_id"' as anonymous,
+        min(distinct_id) as person
+    from told where event = '$identify' group by anonymous
 ),
 events as (
-    select distinct on (uuid) uuid, event, timestamp, record,
-        coalesce(person, distinct_id) as person
-    from webhook left join aliases on distinct_id = anonymous
+    select told.*, coalesce(person, distinct_id) as person
+    from told left join aliases on distinct_id = anonymous
 )
