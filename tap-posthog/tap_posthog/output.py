@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage
@@ -38,6 +38,14 @@ class Output(SingerWriter):
         self._size = 0
         self._writing = False
         self._signal: int | None = None
+
+    def __enter__(self) -> Self:
+        """Give the output itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing held, however a sync ends."""
+        self.flush()
 
     @override
     def write_message(self, message: Message) -> None:

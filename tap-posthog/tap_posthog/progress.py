@@ -1,7 +1,7 @@
-"""What a person sees of a run: a live line or log lines, and one summary. Reads no data.
+"""What a person sees of a run: a live line or log lines, in the same words.
 
-Both say the same in the same words: events, events/s, the point in time reached and how
-much of the whole that is, bytes, requests, waits.
+Events, events/s, the point in time reached and how much of the whole that is, bytes,
+requests, waits. Reads no data.
 """
 
 from __future__ import annotations
@@ -87,9 +87,12 @@ def traffic_words(traffic: Traffic) -> str:
     """Say what the run has cost so far."""
     waits = "no waits"
     if traffic.waits:
-        plural = "" if traffic.waits == 1 else "s"
-        waits = f"{traffic.waits:,} wait{plural} ({span(traffic.waited)})"
-    return f"{size(traffic.bytes)}, {traffic.requests:,} requests, {waits}"
+        waits = f"{_count(traffic.waits, 'wait')} ({span(traffic.waited)})"
+    return f"{size(traffic.bytes)}, {_count(traffic.requests, 'request')}, {waits}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def size(count: float) -> str:

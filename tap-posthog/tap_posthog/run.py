@@ -76,7 +76,8 @@ class Run:
             self._batches.close()
         self._client.close()
         self._progress.close()
-        logger.info("%s", self._summary(done=kind is None))
+        if kind is None or self._figures.planned:
+            logger.info("%s", self._summary(done=kind is None))
 
     def batches(self, bookmark: Bookmark) -> Iterator[Batch]:
         """Give what is to be written, in order, and the bookmarks between.
@@ -95,15 +96,15 @@ class Run:
             TapError: it would not.
 
         """
-        with self:
-            try:
-                if self._settings.events_source != "rest":
-                    self._source.probe()
-                    return
-            except MissingEndpointError:
-                if self._settings.events_source == "query":
-                    raise
-            RestReader(self._client, self._settings, None).probe()
+        try:
+            self._ask_anything()
+        finally:
+            self._client.close()
+        logger.info(
+            "%s answers for project %s",
+            self._settings.base_url,
+            self._settings.project_id,
+        )
 
     def farewell(self) -> str:
         """Say where a run stands that a signal ends."""
@@ -111,6 +112,17 @@ class Run:
             f"{self._progress.events:,} events were sent. Run again; it goes on from "
             "the last state"
         )
+
+    def _ask_anything(self) -> None:
+        if self._settings.events_source != "rest":
+            try:
+                self._source.probe()
+            except MissingEndpointError:
+                if self._settings.events_source == "query":
+                    raise
+            else:
+                return
+        RestReader(self._client, self._settings, None).probe()
 
     def _cycles(self, bookmark: Bookmark) -> Generator[Batch]:
         looked_back: float | None = None

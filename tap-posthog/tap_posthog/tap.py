@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -41,7 +42,7 @@ class TapPostHog(Tap):
     """Singer tap for PostHog events: every event once, late or not."""
 
     name = "tap-posthog"
-    config_jsonschema = SETTINGS_SCHEMA
+    config_jsonschema = copy.deepcopy(SETTINGS_SCHEMA)  # the SDK adds its own to it
     message_writer_class = Output
 
     @functools.cached_property

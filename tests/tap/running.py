@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_posthog.settings import Settings, with_defaults
@@ -35,7 +36,7 @@ class Outcome:
     def messages(self) -> list[dict[str, Any]]:
         """All messages; a line that a kill cut off is none."""
         whole = self.out[: self.out.rfind(b"\n") + 1]
-        return [json.loads(line) for line in whole.splitlines()]
+        return [json.loads(line, parse_int=_integer) for line in whole.splitlines()]
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -56,6 +57,10 @@ class Outcome:
     def errors(self) -> list[str]:
         """The lines on stderr that are errors."""
         return [line for line in self.err.splitlines() if "| ERROR" in line]
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) < 4000 else Decimal(text)  # int() refuses 4,300
 
 
 def config(sandbox: Sandbox, **more: object) -> dict[str, Any]:

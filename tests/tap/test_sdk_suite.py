@@ -15,6 +15,21 @@ if TYPE_CHECKING:
 
 CONFIG = {"api_key": API_KEY, "project_id": "1", "settle_seconds": 0}
 
+
+@pytest.fixture(scope="module", autouse=True)
+def posthog(shared_sandbox: Sandbox) -> None:
+    """Point the suite's configuration at a sandbox with events."""
+    CONFIG["base_url"] = shared_sandbox.url
+    shared_sandbox.reset()
+    shared_sandbox.sql(
+        "insert into events (uuid, event, distinct_id, timestamp, created_at, "
+        "properties, `$session_id`) select generateUUIDv4(number), 'e', 'u', "
+        "toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number, "
+        "toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number, '{\"a\":1}', 's' "
+        "from numbers(50)"
+    )
+
+
 SdkSuite = get_tap_test_class(
     TapPostHog, config=CONFIG, suite_config=SuiteConfig(max_records_limit=20)
 )
@@ -22,16 +37,3 @@ SdkSuite = get_tap_test_class(
 
 class TestSdkSuite(SdkSuite):  # type: ignore[misc, valid-type]  # made at run time
     """Each of the suite's tests, with rows to read."""
-
-    @pytest.fixture(scope="class", autouse=True)
-    def posthog(self, shared_sandbox: Sandbox) -> None:
-        """Point the suite's configuration at a sandbox with events."""
-        CONFIG["base_url"] = shared_sandbox.url
-        shared_sandbox.reset()
-        shared_sandbox.sql(
-            "insert into events (uuid, event, distinct_id, timestamp, created_at, "
-            "properties, `$session_id`) select generateUUIDv4(number), 'e', 'u', "
-            "toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number, "
-            "toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number, '{\"a\":1}', 's' "
-            "from numbers(50)"
-        )

@@ -125,8 +125,8 @@ class RestReader:
         if count and self._page(cursor - TICK, end, offset=count):
             msg = (
                 f"More than {count} events have the timestamp {instants.spell(cursor)}, "
-                "which the events list cannot show; read them through the query "
-                "endpoint (events_source: query) of a newer server"
+                "which the events list cannot show; read them through the "
+                "query endpoint (events_source: query) of a newer server"
             )
             raise AuditError(msg)
 

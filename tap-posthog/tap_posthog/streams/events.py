@@ -118,6 +118,7 @@ class Events(Stream):
         passed_on = write_messages and self.is_passed_on
         writer = LineWriter(self.name, columns)
         with (
+            self._posthog.output,
             self.get_record_counter() as counter,
             self.get_sync_timer(),
             self._posthog.run(columns) as run,
