@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -40,7 +41,8 @@ def records(
             try:
                 file = stack.enter_context(_open(str(url), storage))
                 if compression == "gzip":
-                    file = stack.enter_context(_unzip(file))
+                    unzipped = stack.enter_context(_Unzipped(fileobj=file))
+                    file = cast("BinaryIO", unzipped)
                 yield from _records(file, where)
             except (OSError, EOFError, zlib.error, ValueError, ImportError) as error:
                 if isinstance(error, MalformedError):
@@ -71,5 +73,10 @@ def _open(url: str, storage: Mapping[str, Any]) -> BinaryIO:
     return cast("BinaryIO", UPath(url, **storage).open("rb"))
 
 
-def _unzip(file: BinaryIO) -> BinaryIO:
-    return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+class _Unzipped(gzip.GzipFile):
+    """A gzip file that does not lend out its descriptor: that reads what is packed."""
+
+    def fileno(self) -> int:
+        """Have none."""
+        msg = "fileno"
+        raise io.UnsupportedOperation(msg)

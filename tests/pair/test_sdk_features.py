@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.pair.ends import START
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -79,10 +81,12 @@ def test_batch_files_pass_from_tap_to_target(ends: Ends, tmp_path: Path) -> None
     }
     pipe = ends.pipe(ends.tap(batch_config=batches))
     pipe.run()
-    ends.ingest(50)
     first = ends.arrived()
+    ends.ingest_now(50, first=START)
+    pipe.run()
 
     assert len(first) == first.total() == ROWS
+    assert ends.arrived() == dict.fromkeys(ends.sent(), 1)
     assert list(files.glob("events-*"))
 
 
