@@ -81,7 +81,6 @@ class Planner:
         self._edge = start  # all before it is in a window that was handed out or waits
         self._cells = list(cells)
         self._ready: deque[Window] = deque()
-        self._reach: int | None = None  # the widest range that the server can count
 
     def question(self) -> Count | None:
         """Say what must be counted before the next window can be cut. None: nothing."""
@@ -120,11 +119,16 @@ class Planner:
         self._cells[first:last] = new
 
     def refuse(self, question: Count) -> bool:
-        """Halve a range whose count was too much. False: it cannot be halved."""
-        half = (question.end - question.start) // 2
-        if half < SECOND:
+        """Count a range in two halves that was too much. False: it cannot be halved."""
+        middle = (question.start + question.end) // 2
+        if middle - question.start < SECOND:
             return False
-        self._reach = half
+        first, last = self._span(question)
+        most = sum(cell.rows for cell in self._cells[first:last])
+        self._cells[first:last] = [
+            Cell(question.start, middle, most, counted=False),
+            Cell(middle, question.end, most, counted=False),
+        ]
         return True
 
     def shrink(self, page: int) -> None:
@@ -177,7 +181,6 @@ class Planner:
                 groups
                 and cell.grain == grain
                 and stretches + more <= MOST_STRETCHES
-                and self._reaches(cells[groups[-1][0]].start, cell.end)
                 and all(
                     between.end - between.start > grain
                     for between in cells[groups[-1][1] : n]
@@ -190,21 +193,9 @@ class Planner:
                 grain, stretches = cell.grain, more
         return groups
 
-    def _reaches(self, start: int, end: int) -> bool:
-        return self._reach is None or end - start <= self._reach
-
     def _count(self, first: int, last: int) -> Count:
-        """Ask for some cells, no wider than the server can count."""
         cells = self._cells[first:last]
-        start, end = cells[0].start, cells[-1].end
-        if self._reach is not None and end - start > self._reach:
-            middle = start + self._reach
-            most = sum(cell.rows for cell in cells)
-            cells = [Cell(start, middle, most, counted=False)]
-            rest = Cell(middle, end, most, counted=False)
-            self._cells[first:last] = [*cells, rest]
-            end = middle
-        return Count(start, end, self._grain(cells))
+        return Count(cells[0].start, cells[-1].end, self._grain(cells))
 
     def _grain(self, cells: Sequence[Cell]) -> int:
         """Choose the grain that is fine enough for even rows and fits one answer."""

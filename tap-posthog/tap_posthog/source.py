@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 class Row(Protocol):
     """One event. Instants are text of `instants.spell`'s form, uuids lower case."""
 
-    timestamp: str
-    uuid: str
-    created_at: str
+    @property
+    def timestamp(self) -> str:
+        """When it happened, as its sender says."""
+
+    @property
+    def uuid(self) -> str:
+        """Which it is."""
+
+    @property
+    def created_at(self) -> str:
+        """When PostHog took it in."""
 
 
 class Page(Protocol):
