@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import airbyte, cost, tap, target
+from tests.bench import airbyte, cost, environment, pair, tap, target
 from tests.bench.ground import Ground
 from tests.bench.process import REPOSITORY
 from tests.bench.report import Report
@@ -20,6 +20,7 @@ from tests.bench.report import Report
 SECTIONS = {
     "tap": tap.measure,
     "target": target.measure,
+    "pair": pair.measure,
     "airbyte": airbyte.measure,
     "cost": cost.measure,
 }
@@ -35,7 +36,9 @@ def main() -> None:
     into = asked.into or (None if asked.quick else REPOSITORY / "docs")
     report = Report()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        ground = Ground(Path(folder), asked.quick, rounds=1 if asked.quick else 3)
+        programs = environment.with_the_pair(Path(folder) / "environment")
+        rounds = 1 if asked.quick else 3
+        ground = Ground(Path(folder), programs, asked.quick, rounds)
         for name in asked.only:
             started = time.monotonic()
             SECTIONS[name](ground, report)

@@ -14,15 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.bench import events, query
-from tests.bench.process import BIN, Run, python, server
+from tests.bench.process import Run, server
 from tests.support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-TAP = BIN / "tap-posthog"
-TARGET = BIN / "target-patterns-webhook"
 STEP_MS = 2_592  # a million events in 30 days
 INSERT_ROWS = 100_000
 
@@ -32,6 +30,7 @@ class Ground:
     """Where the benches put their files, and how much they measure."""
 
     folder: Path
+    bin: Path  # the programs, as a user has them
     quick: bool
     rounds: int
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -54,7 +53,7 @@ class Ground:
 
     def tap(self, url: str, **settings: Any) -> list[Any]:  # noqa: ANN401 - JSON
         """Name the tap, to read from a URL."""
-        return [TAP, "--config", self.tap_config(url, **settings)]
+        return [self.bin / "tap-posthog", "--config", self.tap_config(url, **settings)]
 
     def tap_config(self, url: str, **settings: Any) -> Path:  # noqa: ANN401 - JSON
         """Write what any tap here needs to know."""
@@ -70,7 +69,11 @@ class Ground:
 
     def target(self, url: str, **settings: Any) -> list[Any]:  # noqa: ANN401 - JSON
         """Name the target, to write to a URL."""
-        return [TARGET, "--config", self.target_config(url, **settings)]
+        return [
+            self.bin / "target-patterns-webhook",
+            "--config",
+            self.target_config(url, **settings),
+        ]
 
     def target_config(self, url: str, **settings: Any) -> Path:  # noqa: ANN401 - JSON
         """Write what any target here needs to know."""
@@ -79,9 +82,13 @@ class Ground:
             "target", webhook_url=webhook, validate_records=False, **settings
         )
 
-    def peer(self, name: str, library: str, config: Path) -> list[str]:
+    def peer(self, name: str, library: str, config: Path) -> list[Any]:
         """Name one of the usual programs, with one of the SDK's JSON libraries."""
-        return python(f"peers.{name}", library, "--config", config)
+        return self.python(f"peers.{name}", library, "--config", config)
+
+    def python(self, module: str, *arguments: str | Path) -> list[Any]:
+        """Name a program of the benches, in the same environment as the pair."""
+        return [self.bin / "python", "-m", f"tests.bench.{module}", *arguments]
 
     def singer(self, count: int) -> Path:
         """Give a file of so many records, written once."""

@@ -13,7 +13,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,20 +45,15 @@ class Run:
         return events / self.seconds
 
 
-def python(module: str, *arguments: object) -> list[str]:
-    """Name a program of the benches."""
-    return [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
-
-
 def run(
     argv: Sequence[str | Path],
     *,
     stdin: Path | None = None,
+    keep: Path | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path = REPOSITORY,
-    may_fail: bool = False,
 ) -> Run:
-    """Run a program to its end and count the records that it writes.
+    """Run a program to its end and count the records that it writes, or keep them.
 
     Raises:
         BenchError: it ended with another status than 0.
@@ -66,26 +61,25 @@ def run(
     """
     with (
         (stdin or Path(os.devnull)).open("rb") as source,
+        (keep or Path(os.devnull)).open("wb") as kept,
         tempfile.TemporaryFile() as errors,
     ):
         started = time.perf_counter()
         process = subprocess.Popen(
             list(map(str, argv)),
             stdin=source,
-            stdout=subprocess.PIPE,
+            stdout=kept if keep else subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **(env or {})},
             cwd=cwd,
         )
-        assert process.stdout is not None
-        records, first = _count(process.stdout.fileno(), started)
+        records, first = _count(process.stdout, started)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
-        process.stdout.close()
         process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
         said = errors.read().decode(errors="replace")
-    if process.returncode and not may_fail:
+    if process.returncode:
         name, words = Path(argv[0]).name, said[-STDERR_TAIL:]
         msg = f"{name} ended with {process.returncode}: {words}"
         raise BenchError(msg)
@@ -99,21 +93,23 @@ def run(
     )
 
 
-def _count(stream: int, started: float) -> tuple[int, float]:
+def _count(stream: IO[bytes] | None, started: float) -> tuple[int, float]:
     records, first, tail = 0, 0.0, b""
-    while chunk := os.read(stream, CHUNK):
-        first = first or time.perf_counter() - started
-        records += (tail + chunk).count(MARK)
-        tail = chunk[1 - len(MARK) :]
+    if stream is None:
+        return records, first
+    with stream:
+        while chunk := os.read(stream.fileno(), CHUNK):
+            first = first or time.perf_counter() - started
+            records += (tail + chunk).count(MARK)
+            tail = chunk[1 - len(MARK) :]
     return records, first
 
 
 @contextlib.contextmanager
 def server(module: str, *arguments: object) -> Iterator[str]:
     """Keep one of the bench's servers; give its URL."""
-    process = subprocess.Popen(
-        python(module, *arguments), stdout=subprocess.PIPE, cwd=REPOSITORY, text=True
-    )
+    argv = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=REPOSITORY, text=True)
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"

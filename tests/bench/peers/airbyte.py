@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.bench import environment
 from tests.bench.query import API_KEY
 
 if TYPE_CHECKING:
@@ -37,14 +36,7 @@ def installed() -> Path:
     folder = CACHE / "posthog-to-patterns" / f"airbyte-source-posthog-{VERSION}"
     script = folder / "bin" / "source-posthog"
     if not script.exists():
-        uv = [sys.executable, "-m", "uv"]
-        package = f"airbyte-source-posthog=={VERSION}"
-        at = ["--quiet", "--python"]
-        for command in (
-            ["venv", "--clear", *at, sys.executable, str(folder)],
-            ["pip", "install", *at, str(folder), package],
-        ):
-            subprocess.run([*uv, *command], check=True)
+        environment.create(folder, f"airbyte-source-posthog=={VERSION}")
     return script
 
 

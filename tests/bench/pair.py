@@ -1,0 +1,143 @@
+"""How fast the two are together: through a shell's pipe and through `meltano run`.
+
+Meltano's plugins are the programs under test themselves; it installs nothing.
+"""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.ground import alternate, figures, middle, receiver, replay
+from tests.bench.process import BIN, BenchError, Run, run
+from tests.bench.query import API_KEY, PROJECT
+from tests.bench.report import megabytes, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tests.bench.ground import Ground
+    from tests.bench.report import Report
+
+EVENTS = 200_000
+HEAD = ["", "events/s", "time", "processor", "peak memory"]
+TAP, TARGET, PIPE = "tap alone", "target alone", "shell pipe"
+MELTANO = "`meltano run`"
+SMALL = f"{MELTANO}, `elt.buffer_size` 10 MiB"
+YAML = """
+project_id: 2f0f1a5e-6a3b-4d0e-9c55-1f4d3b0a9e21
+default_environment: bench
+send_anonymous_usage_stats: false
+auto_install: false
+environments:
+- name: bench
+plugins:
+  extractors:
+  - name: tap-posthog
+    namespace: tap_posthog
+    executable: {programs}/tap-posthog
+    capabilities: [catalog, discover, state]
+    select: [events.*]
+    config: {{base_url: "{url}", api_key: {key}, project_id: "{id}", start_at: "{at}"}}
+  loaders:
+  - name: target-patterns-webhook
+    namespace: target_patterns_webhook
+    executable: {programs}/target-patterns-webhook
+    config: {{webhook_url: "{webhook}/api/app/webhooks/bench"}}
+"""
+ABOUT = """The same {count:,} events each way, from the sandbox's kept answers to a
+receiver that answers at once. A `meltano run` that finds nothing new takes {idle:.1f}
+s: so much are Meltano and the two programs starting. Beyond that, Meltano's own plumbing,
+which copies line by line in Python, takes {cost:.1f} us of processor for an event. Memory
+is that of the largest process."""
+
+
+def measure(ground: Ground, report: Report) -> None:
+    """Move the same events each way."""
+    count = ground.size(EVENTS)
+    with (
+        ground.sandbox(count) as sandbox,
+        replay(sandbox.url) as posthog,
+        receiver() as hook,
+    ):
+        tap, target = ground.tap(posthog), ground.target(hook)
+        lines = ground.folder / "lines.jsonl"
+        run(tap, keep=lines)
+        shell = " | ".join(shlex.join(map(str, argv)) for argv in (tap, target))
+        pipe = ["bash", "-o", "pipefail", "-c", shell]
+        project(ground, posthog, hook)
+        meltano = partial(through_meltano, ground, hook, count, "--full-refresh")
+        programs: dict[str, Callable[[], Run]] = {
+            TAP: partial(run, tap),
+            TARGET: partial(deliver, target, hook, count, stdin=lines),
+            PIPE: partial(deliver, pipe, hook, count),
+            MELTANO: meltano,
+            SMALL: partial(meltano, MELTANO_ELT_BUFFER_SIZE="10485760"),
+        }
+        meltano()  # its database, and the tap's answers
+        done = {
+            name: middle(each)
+            for name, each in alternate(programs, ground.rounds).items()
+        }
+        idle = through_meltano(ground, hook, 0)
+        starts = sum(run([*argv, "--about"]).cpu_seconds for argv in (tap, target))
+    slower = max(done[TAP].seconds, done[TARGET].seconds)
+    report.ratio("shell pipe / its slower half", slower / done[PIPE].seconds, 0.7)
+    plumbing = done[MELTANO].cpu_seconds - idle.cpu_seconds
+    plumbing -= done[PIPE].cpu_seconds - starts
+    about = ABOUT.format(
+        count=count, idle=idle.seconds, plumbing=plumbing / count * 1e6
+    )
+    report.add(
+        "The pair", about, table(HEAD, [cells(*one, count) for one in done.items()])
+    )
+
+
+def project(ground: Ground, posthog: str, hook: str) -> None:
+    """Write a Meltano project whose plugins are the programs under test."""
+    text = YAML.format(
+        programs=ground.bin,
+        url=posthog,
+        webhook=hook,
+        key=API_KEY,
+        id=PROJECT,
+        at=f"{ground.start:%Y-%m-%dT%H:%M:%SZ}",
+    )
+    (ground.folder / "meltano.yml").write_text(text)
+
+
+def through_meltano(
+    ground: Ground, hook: str, count: int, *options: str, **env: str
+) -> Run:
+    """Move what is new through Meltano, or everything with `--full-refresh`."""
+    argv = [
+        str(BIN / "meltano"),
+        "run",
+        *options,
+        "tap-posthog",
+        "target-patterns-webhook",
+    ]
+    return deliver(argv, hook, count, cwd=ground.folder, env=env)
+
+
+def deliver(argv: Sequence[str | Path], hook: str, count: int, **how: Any) -> Run:  # noqa: ANN401 - run's
+    """Run something and hold it to its bargain: the receiver has every record."""
+    figures(hook)
+    done = run(argv, **how)
+    if (got := figures(hook)["records"]) != count:
+        msg = f"{argv[0]}: {got} of {count} records arrived; {done.stderr}"
+        raise BenchError(msg)
+    return done
+
+
+def cells(name: str, one: Run, count: int) -> list[str]:
+    """Give a way's row."""
+    return [
+        name,
+        f"{one.rate(count):,.0f}",
+        f"{one.seconds:.2f} s",
+        f"{one.cpu_seconds:.2f} s",
+        megabytes(one.peak_bytes),
+    ]
