@@ -57,10 +57,9 @@ def kind(schema: dict[str, Any]) -> str:
         return "options"
     if schema.get("format") == "date-time":
         return "date_iso8601"
-    for found in ("array", "object", "boolean", "integer"):
-        if found in names:
-            return found
-    return "decimal" if "number" in names else "string"
+    of_type = {"number": "decimal"}
+    first = next(name for name in names if name != "null")
+    return of_type.get(first, first)
 
 
 def table(plugin: str) -> str:
