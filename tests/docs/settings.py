@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ BUILTIN = (
 BEGIN, END = "generated from --about", "end of what is generated"
 
 
+@cache
 def about(plugin: str) -> dict[str, Any]:
     """Return the JSON that `plugin --about` prints."""
     command = Path(sys.executable).parent / plugin
