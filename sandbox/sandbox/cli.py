@@ -52,9 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(options: argparse.Namespace) -> Outcome:
     """Run in the foreground until a signal comes."""
     from sandbox import serve as server  # noqa: PLC0415 - ClickHouse takes long to load
+    from sandbox.patterns.table import TableError  # noqa: PLC0415 - as above
 
     with _owning(options.data):
-        return server.serve(options.port, options.data, options.side), ""
+        try:
+            return server.serve(options.port, options.data, options.side), ""
+        except TableError as exc:
+            raise SandboxError(str(exc)) from None
 
 
 def up(options: argparse.Namespace) -> Outcome:

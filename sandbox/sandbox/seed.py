@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 TWICE = 0.01  # the share of events that a client sends again: the answer was lost
 LATE = 0.04  # the share that comes in after all others
-ROOM = timedelta(hours=3)  # left between the history and now, for what `more` adds
+ROOM = timedelta(hours=6)  # left between the history and now, for what `more` adds
+SPAN = timedelta(hours=3)  # the most that one `more` takes of it
 VISIBLE_WITHIN = 60  # seconds
 
 
@@ -66,7 +67,7 @@ def more(remote: Remote, data: Path) -> str:
     sent = _read(data)
     # Never reaches now, however often it is called: no event is of the future.
     left = datetime.now(UTC) - sent.until
-    until = sent.until + min(timedelta(hours=1), left / 2)
+    until = sent.until + min(SPAN, left / 2)
     rounds = sent.rounds + 1
     events = people.later(
         sent.until, until, round_=rounds, history_until=sent.history_until

@@ -220,6 +220,16 @@ def test_a_folder_that_cannot_be_is_one_line(sandbox: Run) -> None:
     assert "choose another --data" in one_line(failed)
 
 
+def test_data_that_is_damaged_is_one_line(sandbox: Run, tmp_path: Path) -> None:
+    """A file that is no table is named, with what to do about it."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "patterns.duckdb").write_text("something else" * 1000)
+
+    failed = one_line(sandbox("serve", "--port", "0", "--side", "patterns"))
+
+    assert "patterns.duckdb cannot be opened; use another folder, or delete" in failed
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -73,7 +73,7 @@ class Table:
             self._connection.execute(CREATE)
             self._seq: int = self._ask_one("select coalesce(max(seq), 0) from webhook")
         except (duckdb.Error, OSError) as exc:
-            msg = f"{path} cannot be opened; is another sandbox using it? ({exc})"
+            msg = f"{path} cannot be opened; use another folder, or delete it ({exc})"
             raise TableError(" ".join(msg.split())) from None
         self._writing = threading.Lock()
         self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
