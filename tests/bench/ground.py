@@ -69,11 +69,8 @@ class Ground:
 
     def target(self, url: str, **settings: Any) -> list[Any]:  # noqa: ANN401 - JSON
         """Name the target, to write to a URL."""
-        return [
-            self.bin / "target-patterns-webhook",
-            "--config",
-            self.target_config(url, **settings),
-        ]
+        config = self.target_config(url, **settings)
+        return [self.bin / "target-patterns-webhook", "--config", config]
 
     def target_config(self, url: str, **settings: Any) -> Path:  # noqa: ANN401 - JSON
         """Write what any target here needs to know."""

@@ -49,9 +49,9 @@ plugins:
 """
 ABOUT = """The same {count:,} events each way, from the sandbox's kept answers to a
 receiver that answers at once. A `meltano run` that finds nothing new takes {idle:.1f}
-s: so much are Meltano and the two programs starting. Beyond that, Meltano's own plumbing,
-which copies line by line in Python, takes {cost:.1f} us of processor for an event. Memory
-is that of the largest process."""
+s: so much are Meltano and the two programs starting. Beyond that, Meltano's plumbing,
+which copies line by line in Python, takes {cost:.1f} us of processor for an event.
+Memory is that of the largest process."""
 
 
 def measure(ground: Ground, report: Report) -> None:
@@ -87,11 +87,11 @@ def measure(ground: Ground, report: Report) -> None:
     report.ratio("shell pipe / its slower half", slower / done[PIPE].seconds, 0.7)
     plumbing = done[MELTANO].cpu_seconds - idle.cpu_seconds
     plumbing -= done[PIPE].cpu_seconds - starts
-    about = ABOUT.format(
-        count=count, idle=idle.seconds, plumbing=plumbing / count * 1e6
-    )
+    cost = plumbing / count * 1e6
     report.add(
-        "The pair", about, table(HEAD, [cells(*one, count) for one in done.items()])
+        "The pair",
+        ABOUT.format(count=count, idle=idle.seconds, cost=cost),
+        table(HEAD, [cells(*one, count) for one in done.items()]),
     )
 
 
