@@ -9,10 +9,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import InvalidRecord, MissingKeyPropertiesError
+from singer_sdk.exceptions import (
+    InvalidJSONSchema,
+    InvalidRecord,
+    MappingError,
+    MissingKeyPropertiesError,
+)
 from singer_sdk.singerlib.json import serialize_json
 from singer_sdk.sinks import Sink
 
+from target_patterns_webhook.errors import InputError
 from target_patterns_webhook.intake import TEST_STREAM, Intake, NoKeyError
 from target_patterns_webhook.jsontext import MalformedError
 from target_patterns_webhook.singer import Message, whole
@@ -107,19 +113,25 @@ class SdkIntake(Intake):
                 raise
             problem = f"a record of stream {name} without all of its key properties"
             raise NoKeyError(self.line, problem) from None
+        except MappingError as error:
+            raise self._unusable_map(error) from None
         if not self.handed_on:
             self.filtered += 1
 
     def announce(self, name: str, schema: Mapping[str, Any], keys: list[str]) -> None:
         """Let the SDK make sinks for a stream, or for what its map makes of it."""
-        self.target.process_sdk_schema(
-            {
-                "type": "SCHEMA",
-                "stream": name,
-                "schema": schema,
-                "key_properties": keys,
-            },
-        )
+        message = {"stream": name, "schema": schema, "key_properties": keys}
+        try:
+            self.target.process_sdk_schema(message)
+        except MappingError as error:
+            raise self._unusable_map(error) from None
+        except InvalidJSONSchema:
+            problem = f"the SCHEMA of stream {name} is no valid JSON schema"
+            raise InputError(self.line, problem) from None
+
+    def _unusable_map(self, error: MappingError) -> InputError:
+        problem = f"stream_maps cannot be applied here ({error})".replace(".)", ")")
+        return InputError(self.line, problem, hint="Mend stream_maps, then run again.")
 
     def batch_record(self, name: str, record: bytes) -> None:
         """Let the SDK transform a record of a BATCH file like any other."""
