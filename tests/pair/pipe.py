@@ -62,7 +62,7 @@ class Run:
             over = self.tap.poll() is not None and self.target.poll() is not None
             assert not over, f"both ended too early: {self.last_words}"
             assert time.monotonic() < deadline, "nothing came of it"
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     @property
     def codes(self) -> tuple[int | None, int | None]:
