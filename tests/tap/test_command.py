@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.tap.running import config, finish, run, start
+from tests.tap.running import Outcome, config, finish, run, start
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from tests.support.sandbox import Sandbox
@@ -188,15 +188,14 @@ def test_a_signal_ends_the_run_cleanly(
     head = b"".join(process.stdout.readline() for _ in range(300))
 
     process.send_signal(number)
-    outcome = finish(process)
+    out = head + process.stdout.read()
+    first = Outcome(process.wait(60), out, finish(process).err)
 
-    out = head + outcome.out
-    assert outcome.status == status
+    assert first.status == status
     assert out.endswith(b"\n")
-    assert f"Stopped by {number.name}. " in outcome.err
-    _assert_clean(outcome.err)
+    assert f"Stopped by {number.name}. " in first.err
+    _assert_clean(first.err)
     sandbox.behave(latency_seconds=0)
-    first = type(outcome)(status, out, "")
     rest = run(tmp_path, config(sandbox), state=first.states[-1])
     assert len({*first.uuids, *rest.uuids}) == 3000
 
@@ -238,8 +237,6 @@ def test_a_target_that_ends_early_is_one_line(sandbox: Sandbox, tmp_path: Path) 
 def test_a_full_disk_is_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
     """So is an output that has no room left."""
     sandbox.sql(EVENTS % 50)
-    full = subprocess.Popen(["sleep", "0"], stdout=subprocess.DEVNULL)
-    full.wait()
     with contextlib.closing(open("/dev/full", "wb", buffering=0)) as device:  # noqa: PTH123 - a device
         outcome = finish(start(tmp_path, config(sandbox), stdout=device.fileno()))
 

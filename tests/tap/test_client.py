@@ -1,0 +1,245 @@
+"""Asking until there is an answer: limits, faults and refusals, over real sockets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_posthog import errors
+from tap_posthog.client import Client
+from tap_posthog.sources.query import QuerySource
+from tests.tap.running import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.sandbox import Sandbox
+
+SELECT = "select 1"
+
+
+class Time:
+    """A clock that moves when somebody sleeps, and notes how long."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        """Say what time it is."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+
+def client(sandbox: Sandbox, moment: Time, **more: object) -> Client:
+    """Make a client that waits in no time, and always the whole back-off."""
+    given = {"base_url": sandbox.url, "request_timeout_seconds": 5, **more}
+    return Client(settings(**given), clock=moment, sleep=moment.sleep, rng=lambda: 1.0)
+
+
+def ask(client: Client) -> None:
+    """Put the smallest question there is."""
+    QuerySource(client, "1").probe()
+
+
+def fault(sandbox: Sandbox, *actions: str, times: int | None = None) -> None:
+    """Answer the next requests this way."""
+    rule: dict[str, Any] = {"path": "/query/", "share": 1, "actions": list(actions)}
+    sandbox.fault(rule | {"times": times})
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["500", "502", "503", "524", "408", "504", "512", "reset", "cut", "garbage"],
+)
+def test_a_fault_is_tried_again(sandbox: Sandbox, action: str) -> None:
+    """With a back-off that doubles; 504 too, where less cannot be asked."""
+    fault(sandbox, action, times=3)
+    moment = Time()
+
+    ask(client(sandbox, moment))
+
+    assert moment.slept == [1, 2, 4]
+
+
+@pytest.mark.parametrize("status", [504, 512])
+def test_a_question_that_is_too_much_is_handed_back(
+    sandbox: Sandbox, status: int
+) -> None:
+    """Its asker cuts it in two; asking again the same would be no use."""
+    fault(sandbox, str(status), times=1)
+    moment = Time()
+    asker = client(sandbox, moment)
+    source = QuerySource(asker, "1")
+
+    with pytest.raises(errors.TooHeavyError, match=str(status)):
+        source._post(SELECT, lambda body: (body, None), divisible=True)  # noqa: SLF001 - the question does not matter
+
+    assert moment.slept == []
+    ask(asker)
+
+
+def test_a_rate_limit_waits_as_it_says(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says how long, until when and why, once."""
+    fault(sandbox, "429:1830", times=1)
+    moment = Time()
+    asker = client(sandbox, moment)
+
+    with caplog.at_level(logging.INFO, "tap-posthog"):
+        ask(asker)
+
+    assert moment.slept == [1830]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("rate limit")
+    assert "waiting 1,830 s until " in line
+    assert (asker.traffic.waits, asker.traffic.waited) == (1, 1830)
+
+
+def test_a_rate_limit_without_a_time_backs_off(sandbox: Sandbox) -> None:
+    """PostHog's concurrency limit does not say when to come back."""
+    fault(sandbox, "429", times=4)
+    moment = Time()
+
+    ask(client(sandbox, moment))
+
+    assert moment.slept == [1, 2, 4, 8]
+
+
+def test_a_limit_holds_all_threads(sandbox: Sandbox) -> None:
+    """What one thread is told, no other has to be told as well."""
+    fault(sandbox, "429:30", times=1)
+    asker = Client(settings(base_url=sandbox.url))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, asker)
+        while not asker.traffic.waits:
+            time.sleep(0.01)
+        second = pool.submit(ask, asker)
+        time.sleep(0.5)
+        during = len(sandbox.requests())
+        asker.stop()
+
+    assert during == 1
+    for waiting in (first, second):
+        assert isinstance(waiting.exception(), errors.GaveUpError)
+
+
+def test_waiting_has_an_end(sandbox: Sandbox) -> None:
+    """Where a limit lasts beyond `max_wait_seconds`, it is not waited for at all."""
+    fault(sandbox, "429:7200")
+    moment = Time()
+
+    with pytest.raises(errors.GaveUpError, match="beyond max_wait_seconds"):
+        ask(client(sandbox, moment))
+
+    assert moment.slept == []
+    assert len(sandbox.requests()) == 1
+
+
+def test_faults_that_do_not_end_end_the_run(sandbox: Sandbox) -> None:
+    """After `max_wait_seconds` of trying, in all."""
+    fault(sandbox, "503")
+    moment = Time()
+
+    with pytest.raises(errors.GaveUpError, match="server error 503"):
+        ask(client(sandbox, moment, max_wait_seconds=100))
+
+    assert moment.seconds <= 100
+
+
+def test_a_server_that_never_answered_is_given_up_soon() -> None:
+    """A typing error in `base_url` does not cost an hour."""
+    moment = Time()
+    asker = Client(
+        settings(base_url="http://127.0.0.1:9"),
+        clock=moment,
+        sleep=moment.sleep,
+        rng=lambda: 1.0,
+    )
+
+    with pytest.raises(errors.GaveUpError, match="Check base_url"):
+        ask(asker)
+
+    assert moment.seconds <= 60
+
+
+@pytest.mark.parametrize(
+    ("key", "project", "error"),
+    [
+        ("phx_wrong", "1", errors.AuthError),
+        ("phx_noscope", "1", errors.AuthError),
+        ("phx_other", "1", errors.AuthError),
+        ("phx_sandbox", "5", errors.ProjectError),
+    ],
+)
+def test_a_refusal_is_not_asked_again(
+    sandbox: Sandbox, key: str, project: str, error: type[Exception]
+) -> None:
+    """Neither is it waited for."""
+    asker = client(sandbox, Time(), api_key=key, project_id=project)
+
+    with pytest.raises(error):
+        QuerySource(asker, project).probe()
+
+    assert len(sandbox.requests()) == 1
+
+
+def test_an_old_server_is_told_apart_from_a_wrong_project(sandbox: Sandbox) -> None:
+    """Only the one without the endpoint is a reason to read the events list."""
+    sandbox.behave(query_endpoint=False)
+
+    with pytest.raises(errors.MissingEndpointError):
+        ask(client(sandbox, Time()))
+
+
+def test_a_hanging_answer_ends_at_the_deadline(sandbox: Sandbox) -> None:
+    """However slowly it drips, one request takes no longer than it may."""
+    fault(sandbox, "hang:30", times=1)
+    began = time.monotonic()
+    moment = Time()
+
+    ask(client(sandbox, moment, request_timeout_seconds=1))
+
+    assert moment.slept == [1]
+    assert time.monotonic() - began < 20
+
+
+def test_netrc_does_not_replace_the_key(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forgotten entry for the same machine is not sent instead of the API key."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    ask(client(sandbox, Time()))
+
+    assert [each["status"] for each in sandbox.requests()] == [200]
+
+
+def test_several_threads_share_one_client(sandbox: Sandbox) -> None:
+    """Each has its own connection, and the figures add up."""
+    asker = client(sandbox, Time())
+    ready = threading.Barrier(3)
+
+    def both() -> None:
+        ready.wait(30)
+        for _ in range(10):
+            ask(asker)
+
+    with ThreadPoolExecutor(3) as pool:
+        for future in [pool.submit(both) for _ in range(3)]:
+            future.result()
+
+    assert asker.traffic.requests == len(sandbox.requests()) == 30
