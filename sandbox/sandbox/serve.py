@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 import uvicorn
 
 from sandbox.app import Side, build
 from sandbox.control import Control
+from sandbox.posthog.table import TableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +52,19 @@ def serve(port: int, data: Path, side: Side = "both") -> int:
     except OSError as exc:
         sys.stderr.write(f"The sandbox cannot listen on port {port}: {exc.strerror}\n")
         return 1
+    # uvicorn raises its signals again when it is done; by default they would end the
+    # process there, before what is open is closed
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
     data.mkdir(parents=True, exist_ok=True)
-    with Control() as control:
+    with listener, Control() as control:
+        try:
+            app = build(data, control, side)
+        except TableError as exc:
+            sys.stderr.write(f"{exc}\n")
+            return 1
         config = uvicorn.Config(
-            build(data, control, side),
+            app,
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=1,
@@ -61,6 +72,10 @@ def serve(port: int, data: Path, side: Side = "both") -> int:
         )
         _Server(config).run(sockets=[listener])
     return 0
+
+
+def _exit(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import chdb
 import msgspec
 from chdb.session import Session
 
@@ -41,6 +40,7 @@ settings parts_to_throw_insert = 1000000, parts_to_delay_insert = 1000000
 _SETTINGS = (
     "optimize_on_insert = 0",  # copies in one insert stay copies, as between two
     "max_partitions_per_insert_block = 0",
+    "min_insert_block_size_bytes = 67108864",  # large inserts in little memory
     "output_format_json_quote_64bit_integers = 0",
     "output_format_json_escape_forward_slashes = 0",
 )
@@ -54,6 +54,10 @@ class Answer(msgspec.Struct):
     rows: int
     rows_read: int
     bytes_read: int
+
+
+class TableError(Exception):
+    """The data cannot be opened."""
 
 
 class Table:
@@ -76,11 +80,20 @@ class Table:
     def _open(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         session: Any = Session  # chdb says nothing of its types
-        self._session = session(str(path))
-        self._session.query("create database if not exists posthog")
+        try:
+            self._session = session(str(path))
+        except RuntimeError as exc:
+            msg = f"ClickHouse cannot open {path}. Is another sandbox using it?"
+            raise TableError(msg) from exc
+        self._session.query(
+            "create database if not exists posthog engine = Atomic"  # quick drops
+        )
         self._session.query("use posthog")
         for setting in _SETTINGS:
             self._session.query(f"set {setting}")
+        self._create()
+
+    def _create(self) -> None:
         self._session.query(_EVENTS)
         self._session.query("system stop merges events")
 
@@ -146,8 +159,10 @@ class Table:
         return self._latest
 
     async def clear(self) -> None:
-        """Forget every event."""
-        await self.raw("truncate table events")
+        """Forget every event; the files of a dropped table go in their own time."""
+        await self.raw("drop table events")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._worker, self._create)
 
 
 def _split(answer: bytes) -> Answer:
@@ -162,6 +177,3 @@ def _split(answer: bytes) -> Answer:
     return Answer(
         data, frame["meta"], frame["rows"], read["rows_read"], read["bytes_read"]
     )
-
-
-__all__ = ["Answer", "Table", "chdb"]
