@@ -68,6 +68,7 @@ def serve(port: int, data: Path, side: Side = "both") -> int:
             access_log=False,
             log_level="warning",
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,  # clients wait longer between pages than 5 s
             lifespan="off",
         )
         _Server(config).run(sockets=[listener])

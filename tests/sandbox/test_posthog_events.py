@@ -144,6 +144,9 @@ def test_oldest_first_comes_to_the_end(sandbox: Sandbox) -> None:
     ids = follow(sandbox, limit=100, orderBy=ASC, after="2025-12-01T00:00:00Z")
 
     assert len(ids) == len(set(ids)) == 1000
+    entries = sandbox.requests()
+    assert [entry["rows"] for entry in entries] == [100] * 10
+    assert all(entry["bytes_read"] > 0 for entry in entries)
 
 
 @pytest.mark.parametrize("order", [ASC, '["-timestamp"]'])
@@ -245,6 +248,7 @@ def test_an_offset_is_slow_and_has_an_end(sandbox: Sandbox) -> None:
     [
         pytest.param("after=soon", 400, id="no-date"),
         pytest.param("properties=[]", 400, id="filter-not-here"),
+        pytest.param("orderBy=timestamp", 500, id="order-that-is-no-json"),
     ],
 )
 def test_what_it_cannot_do_is_refused(

@@ -71,8 +71,7 @@ class EventsList:
         limit, offset = self._limit(asked.get("limit")), _offset(asked.get("offset"))
         if offset:
             await asyncio.sleep(1)  # PostHog does, so that nobody pages this way
-        order = asked.get("orderBy")
-        newest_first = not order or json.loads(order) == ["-timestamp"]
+        newest_first = _newest_first(asked.get("orderBy"))
         where = [
             f"events.{name} = {text(asked[name])}" for name in _EXACT if name in asked
         ]
@@ -82,9 +81,8 @@ class EventsList:
                 raise errors.invalid(msg, attr=name)
         before = self._bound(asked.get("before")) or self._now() + _AHEAD
         after = self._bound(asked.get("after"))
-        rows = await self._page(
-            _Page(where, after, before, limit, offset, newest_first)
-        )
+        page = _Page(where, after, before, limit, offset, newest_first)
+        rows = await self._page(page, request.scope["sandbox.entry"])
         people = asked.get("include_person") in {"true", "1"}
         shown = [_shown(row, person=people) for row in rows[:limit]]
         request.scope["sandbox.entry"].update(rows=len(shown))
@@ -106,6 +104,7 @@ class EventsList:
             found = await self._rows(
                 [f"events.uuid = toUUID({text(request.path_params['uuid'])})"],
                 "limit 1",
+                request.scope["sandbox.entry"],
             )
         except errors.ApiError as exc:
             msg = "Invalid UUID"
@@ -132,7 +131,7 @@ class EventsList:
             raise errors.invalid(msg)
         return bound
 
-    async def _page(self, page: _Page) -> list[Row]:
+    async def _page(self, page: _Page, entry: dict[str, Any]) -> list[Row]:
         """Read a page's rows, and one more where there is one."""
         order = "desc" if page.newest_first else "asc"
         cut = f"limit {page.limit + 1} offset {page.offset}"
@@ -143,14 +142,16 @@ class EventsList:
             if page.after is not None and start <= page.after:
                 break
             inside = [*bounds, f"events.timestamp > {_literal(start)}"]
-            rows = await self._rows(inside, tail)
+            rows = await self._rows(inside, tail, entry)
             if len(rows) >= page.limit / 2:
                 return rows
         if page.after is not None:
             bounds.append(f"events.timestamp > {_literal(page.after)}")
-        return await self._rows(bounds, tail)
+        return await self._rows(bounds, tail, entry)
 
-    async def _rows(self, where: list[str], tail: str) -> list[Row]:
+    async def _rows(
+        self, where: list[str], tail: str, entry: dict[str, Any]
+    ) -> list[Row]:
         behaviour = self._state.behaviour
         conditions = " and ".join([await self._state.guard(), *where])
         source = self._state.shown_rows()
@@ -160,6 +161,8 @@ class EventsList:
             answer = await self._state.table.ask(sql, seconds=seconds)
         except ChdbError as exc:
             raise errors.from_clickhouse(str(exc)) from None
+        entry["rows_read"] = (entry["rows_read"] or 0) + answer.rows_read
+        entry["bytes_read"] = (entry["bytes_read"] or 0) + answer.bytes_read
         rows: list[Row] = msgspec.json.decode(answer.data)
         return rows
 
@@ -174,6 +177,13 @@ def _offset(asked: str | None) -> int:
         detail = f"Offset is deprecated. Max supported offset value is {_OFFSET_MAX}"
         raise errors.invalid(detail, attr="offset")
     return offset
+
+
+def _newest_first(order_by: str | None) -> bool:
+    try:
+        return not order_by or json.loads(order_by) == ["-timestamp"]
+    except ValueError as exc:  # PostHog does not catch it either
+        raise errors.failed(500, "A server error occurred.") from exc
 
 
 def _iso(micros: int) -> str:
