@@ -6,6 +6,7 @@ What follows from a count is `plan.py`'s and `ledger.py`'s.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_posthog import hogql, instants
@@ -15,7 +16,7 @@ from tap_posthog.plan import UNKNOWN, Cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from tap_posthog.hogql import Filters
     from tap_posthog.plan import Count, Planner, Window
@@ -102,11 +103,13 @@ class Counts:
         return sum(int(row[0]) for row in self._in_parts(question))
 
     def by_hour(self, region: Region, late_window: timedelta) -> dict[str, int]:
-        """Count keys by hour of `created_at`. An answer may lack the last hours."""
+        """Count keys by hour of `created_at`, named as in the ledger."""
         counts: Counter[str] = Counter()
         question = hogql.Hours(region, self._filters, late_window)
-        for hour, keys in self._in_parts(question):
-            counts[instants.hour(instants.read(hour))] += int(keys)
+        for (hours,) in self._in_parts(question):
+            for hour, keys in hours:
+                start = datetime.fromtimestamp(int(hour) * 3600, UTC)
+                counts[instants.hour(start)] += int(keys)
         return dict(counts)
 
     def _in_parts(self, question: hogql.Distinct | hogql.Hours) -> list[list[Any]]:

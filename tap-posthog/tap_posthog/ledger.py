@@ -109,26 +109,15 @@ class Ledger:
             created_before=min(start + HOUR, before) if before else start + HOUR,
         )
 
-    def lacks(self, server: Mapping[str, int]) -> str | None:
-        """Name the first hour behind an answer's last, where rows should be behind it.
-
-        None: the answer is whole, or is empty.
-        """
-        if not server:
-            return None
-        behind = [hour for hour in self._counts if hour > max(server)]
-        return min(behind) if any(map(self._counts.get, behind)) else None
-
     def compare(self, server: Mapping[str, int]) -> list[str]:
         """Take the server's counts; return the hours that have grown, oldest first.
 
         A lower count (copies were merged, rows were deleted) is taken over, so that
-        later growth shows. An hour that the answer lacks says nothing: answers can be
-        cut short.
+        later growth shows.
         """
         grown = []
         for hour, read in self._counts.items():
-            count = server.get(hour, read)
+            count = server.get(hour, 0)
             if count > read:
                 grown.append(hour)
             else:

@@ -81,6 +81,7 @@ class Planner:
         self._edge = start  # all before it is in a window that was handed out or waits
         self._cells = list(cells)
         self._ready: deque[Window] = deque()
+        self._reach = end - start  # of a question about several cells
 
     def question(self) -> Count | None:
         """Say what must be counted before the next window can be cut. None: nothing."""
@@ -119,12 +120,15 @@ class Planner:
         self._cells[first:last] = new
 
     def refuse(self, question: Count) -> bool:
-        """Count a range in two halves that was too much. False: it cannot be halved."""
-        middle = (question.start + question.end) // 2
-        if middle - question.start < SECOND:
-            return False
+        """Count a range in parts that was too much. False: it cannot be parted."""
+        half = (question.end - question.start) // 2
         first, last = self._span(question)
-        most = sum(cell.rows for cell in self._cells[first:last])
+        if last - first > 1:
+            self._reach = half
+            return True
+        if half < SECOND:
+            return False
+        middle, most = question.start + half, self._cells[first].rows
         self._cells[first:last] = [
             Cell(question.start, middle, most, counted=False),
             Cell(middle, question.end, most, counted=False),
@@ -181,6 +185,7 @@ class Planner:
                 groups
                 and cell.grain == grain
                 and stretches + more <= MOST_STRETCHES
+                and cell.end - cells[groups[-1][0]].start <= self._reach
                 and all(
                     between.end - between.start > grain
                     for between in cells[groups[-1][1] : n]

@@ -206,7 +206,8 @@ class Reader:
         region = self._ledger.region(self.bookmark)
         if region is None or region.is_empty:
             return
-        for hour in self._ledger.compare(self._by_hour(region)):
+        counts = self._counts.by_hour(region, self._scope.late_window)
+        for hour in self._ledger.compare(counts):
             self._log(
                 f"Some events that PostHog took in during the hour from {hour}:00Z "
                 f"were not visible when it was read: sending that hour again"
@@ -220,17 +221,6 @@ class Reader:
             self.figures.resent += sent
             self._ledger.put(hour, sent)
             yield self._safe(self.bookmark, "recheck")
-
-    def _by_hour(self, region: Region) -> dict[str, int]:
-        """Count the ledger's hours on the server, also where answers are cut short."""
-        counts = self._counts.by_hour(region, self._scope.late_window)
-        while behind := self._ledger.lacks(counts):
-            rest = replace(region, created_from=instants.read(f"{behind}:00"))
-            more = self._counts.by_hour(rest, self._scope.late_window)
-            if not more:
-                break
-            counts |= more
-        return counts
 
     def _safe(
         self, bookmark: Bookmark, name: Pass, rows: list[Row] | None = None

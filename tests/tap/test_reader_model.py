@@ -138,7 +138,7 @@ runs = st.lists(
     max_size=6,
 )
 model_test = settings(
-    max_examples=60,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
