@@ -189,6 +189,10 @@ def test_the_same_sql_is_answered_from_the_cache_for_six_hours(
             id="join",
         ),
         pytest.param("select {x}", "Placeholder", id="placeholder"),
+        pytest.param("select uuid from events final", "does not know", id="final"),
+        pytest.param(
+            "with 1 as a select a from events", "does not know", id="common-table"
+        ),
     ],
 )
 def test_a_query_that_posthog_refuses_is_a_400(
@@ -357,6 +361,7 @@ def test_sub_selects_aliases_and_having_work(sandbox: Sandbox) -> None:
     )
 
     assert rows == [["a", 7]]
+    assert sandbox.hogql("select COUNT(*) from events e where e.event = 'b'") == [[3]]
 
 
 def test_rows_are_seen_when_they_have_become_visible(sandbox: Sandbox) -> None:

@@ -32,6 +32,7 @@ _COMPARE = {
     "not ilike": "notILike",
     "=~": "match",
 }
+_NUMBER = r"-?(\d+|Infinity)|NaN"  # what the parser gives as text: JSON has not got it
 _ARITHMETIC = frozenset("+-*/%")
 
 
@@ -107,7 +108,7 @@ class Expressions:
             return "true" if value else "false"
         if isinstance(value, str):
             number = node.get("value_type") == "number"
-            return value if number and re.fullmatch(r"-?\d+", value) else text(value)
+            return value if number and re.fullmatch(_NUMBER, value) else text(value)
         return repr(value)
 
     def _field(self, node: Node) -> str:
@@ -187,7 +188,8 @@ class Expressions:
             if node.get(key):
                 msg = f"{called} with {key}"
                 raise self.refused(msg)
-        args = [self.expr(arg) for arg in node["args"]]
+        given = [] if _is_count_star(called, node["args"]) else node["args"]
+        args = [self.expr(arg) for arg in given]
         if called in functions.SAME or called in functions.RENAMED:
             distinct = "distinct " if node["distinct"] else ""
             called = functions.RENAMED.get(called, called)
@@ -244,3 +246,7 @@ class Expressions:
         if node["node"] == "Call":
             return node["name"] in functions.TEXTUAL
         return node["node"] == "Constant" and isinstance(node["value"], str)
+
+
+def _is_count_star(called: str, args: list[Node]) -> bool:
+    return called == "count" and [arg.get("chain") for arg in args] == [["*"]]

@@ -19,8 +19,8 @@ SAME = AGGREGATES | frozenset(
     JSONExtractArrayRaw JSONExtractBool JSONExtractFloat JSONExtractInt
     JSONExtractKeys JSONExtractRaw JSONExtractString JSONExtractUInt JSONHas
     JSONLength JSONType abs addDays addHours addMinutes addMonths addSeconds addWeeks
-    addYears and array arrayCount arrayDistinct arrayElement arrayExists arrayFilter
-    arrayJoin arrayMap arraySort assumeNotNull ceil cityHash64 coalesce concat
+    addYears and array arrayDistinct arrayElement
+    arrayJoin arraySort assumeNotNull ceil cityHash64 coalesce concat
     dateAdd dateDiff dateSub dateTrunc divide empty endsWith equals extract floor
     formatDateTime fromUnixTimestamp fromUnixTimestamp64Milli greater greaterOrEquals
     greatest hasToken has if ifNull ilike in intDiv isNotNull isNull least left length

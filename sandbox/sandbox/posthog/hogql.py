@@ -26,6 +26,7 @@ _SELECT = {
     "node", "start", "end", "select", "select_from", "where", "group_by", "having",
     "order_by", "limit", "limit_by", "distinct", "offset",
 }  # fmt: skip
+_FROM = {"node", "start", "end", "table", "alias"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,8 @@ class _Printer(Expressions):
 
     def source_of(self, join: Node) -> str:
         """Print FROM, and learn which fields there are."""
-        for key in ("next_join", "sample", "table_final", "column_aliases"):
-            if join.get(key):
+        for key, value in join.items():
+            if key not in _FROM and value:
                 raise self.refused("JOIN" if key == "next_join" else key)
         table = join["table"]
         if table["node"] == "Field":
