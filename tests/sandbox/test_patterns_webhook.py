@@ -15,7 +15,6 @@ from tests.support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TIMEOUT = 60
 
@@ -191,7 +190,7 @@ def test_sql_can_only_read_the_table(patterns: Sandbox, sql: str) -> None:
     assert rows(patterns.url, "select count(*) from webhook") == [[2]]
 
 
-def test_no_acknowledged_record_is_lost_to_a_kill(tmp_path: Path) -> None:
+def test_no_acknowledged_record_is_lost_to_a_kill() -> None:
     """After SIGKILL in the middle of deliveries, all that got 200 is in the table."""
     acknowledged: list[int] = []
     enough = threading.Event()
@@ -206,27 +205,28 @@ def test_no_acknowledged_record_is_lost_to_a_kill(tmp_path: Path) -> None:
         except requests.RequestException:
             pass  # the kill
 
-    with Sandbox("patterns", tmp_path) as killed, ThreadPoolExecutor(4) as pool:
-        for first in (0, 10, 20, 30):
-            pool.submit(send, first)
-        assert enough.wait(TIMEOUT)
-        killed.kill()
-    with Sandbox("patterns", tmp_path) as again:
-        stored = {int(uuid) for (uuid,) in rows(again.url, "select uuid from webhook")}
-        last = rows(again.url, "select max(seq), count(*) from webhook")[0]
-        post(again.url, events(1, 10**6))
-        newest = rows(again.url, "select max(seq) from webhook")[0][0]
+    with Sandbox("patterns") as killed:
+        with ThreadPoolExecutor(4) as pool:
+            for first in (0, 10, 20, 30):
+                pool.submit(send, first)
+            assert enough.wait(TIMEOUT)
+            killed.kill()
+        killed.restart()
+        stored = {int(uuid) for (uuid,) in rows(killed.url, "select uuid from webhook")}
+        last = rows(killed.url, "select max(seq), count(*) from webhook")[0]
+        post(killed.url, events(1, 10**6))
+        newest = rows(killed.url, "select max(seq) from webhook")[0][0]
 
     assert set(acknowledged) <= stored
     assert last[0] == last[1] == newest - 1
 
 
-def test_a_signal_ends_it_well(tmp_path: Path) -> None:
+def test_a_signal_ends_it_well() -> None:
     """SIGTERM closes the table; the next process finds every record."""
-    with Sandbox("patterns", tmp_path) as patterns:
-        post(patterns.url, events(5))
-    with Sandbox("patterns", tmp_path) as again:
-        assert rows(again.url, "select count(*) from webhook") == [[5]]
+    with Sandbox("patterns") as own:
+        post(own.url, events(5))
+        own.restart()
+        assert rows(own.url, "select count(*) from webhook") == [[5]]
 
 
 def test_the_page_shows_what_arrived(patterns: Sandbox) -> None:
