@@ -18,25 +18,25 @@ SAME = AGGREGATES | frozenset(
     """
     JSONExtractArrayRaw JSONExtractBool JSONExtractFloat JSONExtractInt
     JSONExtractKeys JSONExtractRaw JSONExtractString JSONExtractUInt JSONHas
-    JSONLength JSONType abs addDays addHours addMinutes addMonths addSeconds addWeeks
-    addYears and array arrayDistinct arrayElement
-    arrayJoin arraySort assumeNotNull ceil cityHash64 coalesce concat
-    dateAdd dateDiff dateSub dateTrunc divide empty endsWith equals extract floor
-    formatDateTime fromUnixTimestamp fromUnixTimestamp64Milli greater greaterOrEquals
-    greatest hasToken has if ifNull ilike in intDiv isNotNull isNull least left length
-    less lessOrEquals like lower match minus modulo multiIf multiply negate not
-    notEmpty notEquals notIn notLike nullIf or plus position replaceAll
-    replaceRegexpAll reverse right round splitByChar startsWith substring
-    subtractDays subtractHours subtractMinutes subtractMonths subtractSeconds
-    subtractWeeks subtractYears timeZoneOf toBool toDayOfMonth toDayOfWeek
-    toDayOfYear toHour toIntervalDay toIntervalHour toIntervalMinute toIntervalMonth
-    toIntervalQuarter toIntervalSecond toIntervalWeek toIntervalYear toJSONString
-    toLastDayOfMonth toMinute toMonday toMonth toNullable toQuarter toSecond
-    toStartOfDay toStartOfFifteenMinutes toStartOfFiveMinutes toStartOfHour
-    toStartOfInterval toStartOfISOYear toStartOfMinute toStartOfMonth
-    toStartOfQuarter toStartOfSecond toStartOfTenMinutes toStartOfWeek toStartOfYear
-    toString toTypeName toUnixTimestamp toUnixTimestamp64Milli toYYYYMM toYYYYMMDD
-    toYYYYMMDDhhmmss toYear trim tuple tupleElement upper
+    JSONLength JSONType abs addDays addHours addMinutes addMonths addSeconds
+    addWeeks addYears and array arrayDistinct arrayElement arrayJoin arraySort
+    assumeNotNull ceil cityHash64 coalesce concat dateAdd dateDiff dateSub dateTrunc
+    divide empty endsWith equals extract floor formatDateTime fromUnixTimestamp
+    fromUnixTimestamp64Milli greater greaterOrEquals greatest has hasToken if ifNull
+    ilike in intDiv isNotNull isNull least left length less lessOrEquals like lower
+    match minus modulo multiIf multiply negate not notEmpty notEquals notIn notLike
+    nullIf or plus position replaceAll replaceRegexpAll reverse right round
+    splitByChar startsWith substring subtractDays subtractHours subtractMinutes
+    subtractMonths subtractSeconds subtractWeeks subtractYears timeZoneOf toBool
+    toDayOfMonth toDayOfWeek toDayOfYear toHour toIntervalDay toIntervalHour
+    toIntervalMinute toIntervalMonth toIntervalQuarter toIntervalSecond
+    toIntervalWeek toIntervalYear toJSONString toLastDayOfMonth toMinute toMonday
+    toMonth toNullable toQuarter toSecond toStartOfDay toStartOfFifteenMinutes
+    toStartOfFiveMinutes toStartOfHour toStartOfISOYear toStartOfInterval
+    toStartOfMinute toStartOfMonth toStartOfQuarter toStartOfSecond
+    toStartOfTenMinutes toStartOfWeek toStartOfYear toString toTypeName
+    toUnixTimestamp toUnixTimestamp64Milli toYYYYMM toYYYYMMDD toYYYYMMDDhhmmss
+    toYear trim tuple tupleElement upper
     """.split()  # noqa: SIM905 - words read better than quotes
 )
 

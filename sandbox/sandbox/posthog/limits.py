@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from sandbox.posthog.behaviour import Behaviour
 
 _MINUTE, _HOUR = 60.0, 3600.0
+_MOST = 5000  # requests of a key remembered; twice PostHog's hourly quota
 
 
 class Limits:
     """What has been asked so far. Waits are real time, whatever the server's clock."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, deque[float]] = defaultdict(deque)
+        self._asked: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_MOST))
         self._running = 0
         self._free = asyncio.Condition()
         self._read = 0.0
