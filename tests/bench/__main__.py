@@ -39,7 +39,7 @@ def main() -> None:
         programs = environment.with_the_pair(Path(folder) / "environment")
         rounds = 1 if asked.quick else 3
         ground = Ground(Path(folder), programs, asked.quick, rounds)
-        for name in asked.only:
+        for name in (each for each in SECTIONS if each in asked.only):
             started = time.monotonic()
             SECTIONS[name](ground, report)
             sys.stderr.write(f"{name}: {time.monotonic() - started:.0f} s\n")

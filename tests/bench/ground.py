@@ -37,7 +37,7 @@ class Ground:
 
     def size(self, events: int) -> int:
         """Scale a number of events down when the run is to be quick."""
-        return max(2_000, events // 50) if self.quick else events
+        return max(1_000, events // 50) if self.quick else events
 
     @property
     def start(self) -> datetime:

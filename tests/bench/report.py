@@ -82,6 +82,7 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """Write the page and its pictures."""
+        folder.mkdir(parents=True, exist_ok=True)
         for name, picture in self.pictures.items():
             (folder / name).write_text(picture)
         (folder / "benchmarks.md").write_text(self.markdown())
