@@ -11,7 +11,6 @@ import requests
 from requests import Response
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Self
 
 API_KEY = "phx_sandbox"
@@ -19,14 +18,10 @@ PROJECT_TOKEN = "phc_sandbox"  # noqa: S105 - opens the sandbox only
 
 
 class Sandbox:
-    """One process on a free port, stopped at the end.
+    """One process on a free port, over a temporary folder; stopped at the end."""
 
-    Its data is in ``data``, or in a folder that goes with it.
-    """
-
-    def __init__(self, side: str = "posthog", data: Path | None = None) -> None:
+    def __init__(self, side: str = "posthog") -> None:
         self.side = side
-        self._data = data
 
     def __enter__(self) -> Self:
         """Start it; return when it accepts requests."""
