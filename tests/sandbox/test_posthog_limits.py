@@ -136,7 +136,7 @@ def test_the_read_budget_is_debited_by_the_bytes_read(sandbox: Sandbox) -> None:
 
 def test_three_queries_run_at_once_and_a_fourth_waits(sandbox: Sandbox) -> None:
     """Who waits too long gets a 429 without Retry-After."""
-    sandbox.behave(latency_seconds=1.5, queue_seconds=0.3)
+    sandbox.behave(latency_seconds=3, queue_seconds=0.3)
     with ThreadPoolExecutor(4) as crew:
         answers = list(crew.map(sandbox.post_query, ["select 1"] * 4))
     sandbox.behave(queue_seconds=30, latency_seconds=0.2)

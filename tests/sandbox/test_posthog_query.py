@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
@@ -64,6 +66,18 @@ def test_a_query_is_answered_in_posthogs_envelope(sandbox: Sandbox) -> None:
         ),
         pytest.param(
             0, "America/New_York", "2026-06-30T20:00:00-04:00", id="west-in-summer"
+        ),
+        pytest.param(
+            10_024_200_000_000,
+            "Europe/Berlin",
+            "2026-10-25T02:30:00+02:00",
+            id="before-the-hour-comes-twice",
+        ),
+        pytest.param(
+            10_027_800_000_000,
+            "Europe/Berlin",
+            "2026-10-25T02:30:00+01:00",
+            id="when-the-hour-comes-again",
         ),
     ],
 )
@@ -483,6 +497,17 @@ def test_placeholders_take_the_requests_values(sandbox: Sandbox) -> None:
     )
 
     assert rows == [[2]]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2))
+@settings(max_examples=60, deadline=None)
+def test_no_text_escapes_from_its_quotes(
+    shared_sandbox: Sandbox, texts: list[str]
+) -> None:
+    """Any text that goes in as a value comes out as it was."""
+    rows = shared_sandbox.hogql("select {texts} limit 1", values={"texts": texts})
+
+    assert rows == [[texts]]
 
 
 def test_an_old_server_has_no_query_endpoint(sandbox: Sandbox) -> None:

@@ -179,7 +179,7 @@ def _body(raw: bytes) -> dict[str, Any]:
         msg = "Input should be a valid string"
         raise errors.invalid(msg, attr="query.query")
     refresh = body.get("refresh", "blocking")
-    if refresh not in {"blocking", "force_blocking"}:
+    if refresh not in ("blocking", "force_blocking"):
         msg = f"The sandbox has no refresh {refresh!r}"
         raise errors.invalid(msg, attr="refresh")
     checked: dict[str, Any] = body
