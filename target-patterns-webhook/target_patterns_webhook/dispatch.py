@@ -21,7 +21,7 @@ from target_patterns_webhook.parcel import Parcel, Refusal, Whole
 from target_patterns_webhook.retry import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_patterns_webhook.answer import Answer
     from target_patterns_webhook.batching import Batch, Payload
@@ -92,12 +92,13 @@ class Dispatch:
         """Return what to send now, which then counts as under way."""
         if not self._admits(now):
             return None
-        ready = self._pending[:1] if self._strict else self._pending
+        ready = self._ready()
         parcel = next((p for p in ready if p.not_before <= now), None)
         if parcel is None:
             return None
         self._pending.remove(parcel)
         while (cut := self._cut(parcel)) is not None:
+            parcel.unpair()
             parcel, rest = cut
             self._push(*rest)
         return parcel, self.gate.enter()
@@ -111,9 +112,8 @@ class Dispatch:
         opens_at = self.gate.wake_at()
         if opens_at is None:
             return None
-        ready = self._pending[:1] if self._strict else self._pending
-        at = min(parcel.not_before for parcel in ready)
-        return max(at, opens_at)
+        at = min((parcel.not_before for parcel in self._ready()), default=None)
+        return None if at is None else max(at, opens_at)
 
     def hurry(self, now: float) -> None:
         """Cut every wait short but those that the receiver asked for."""
@@ -136,6 +136,7 @@ class Dispatch:
         self.gate.answered(attempt, answer, now)
         if answer.verdict is Verdict.ACCEPTED:
             return self._accept(parcel)
+        parcel.unpair()
         if len(parcel.records) == 1:
             return self._refuse(parcel, answer)
         if answer.verdict is Verdict.TOO_LARGE:
@@ -144,8 +145,6 @@ class Dispatch:
             self._push(*parcel.smaller())
         else:
             parcel.suspect = True
-            if parcel.twin is not None:
-                parcel.twin.twin = None  # this half explains the refusal of both
             self._push(parcel)
             self._tried = True
         return []
@@ -195,9 +194,9 @@ class Dispatch:
     def _accept(self, parcel: Parcel) -> list[Refusal]:
         self.accepted += len(parcel.records)
         self._in_a_row = 0
-        twin = parcel.twin
-        if twin is not None and twin in self._pending and not twin.failures:
-            twin.suspect = True
+        if parcel.twin is not None:
+            parcel.twin.suspect = True
+            parcel.unpair()
         self._settle(parcel.whole, len(parcel.records))
         held, self._held = self._held, []
         return held if self._keep_refused else []
@@ -209,8 +208,6 @@ class Dispatch:
         parcel.whole.refused += 1
         self._in_a_row += 1
         self._tried = True
-        if parcel.twin is not None:
-            parcel.twin.twin = None
         if not self.accepted:
             self._held.append(refusal)
             if len(self._held) >= _TRIALS:
@@ -290,6 +287,15 @@ class Dispatch:
         if parcel.suspect and len(rest) == 1:
             single.twin, rest[0].twin = rest[0], single
         return single, rest
+
+    def _ready(self) -> Iterator[Parcel]:
+        """Yield what may be sent as far as order goes, first things first.
+
+        The second half of what was refused waits for the verdict on the first one.
+        """
+        for parcel in self._pending[:1] if self._strict else self._pending:
+            if parcel.twin is None or parcel.twin.start > parcel.start:
+                yield parcel
 
     def _push(self, *parcels: Parcel) -> None:
         for parcel in parcels:

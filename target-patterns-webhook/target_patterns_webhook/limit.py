@@ -12,23 +12,33 @@ import math
 _BACKED_UP = 1.5  # so many waiting at the receiver is too many; or this share of them:
 _SHARE = 0.2
 _EASE = 0.9
-_FORGET = 1.02  # the best latency seen fades, as receivers change
-_FEWEST = 4  # samples that make a mean
+_FEWEST = 8  # samples that make a mean
+_SMOOTH = 0.3  # how far one window pulls the base down
+_LOOK_EVERY = 60  # windows; receivers change, and a base seen in a queue is none
+_SORE_FOR = 30  # windows
+_TELLING = 4  # below, being pushed back is more likely chance than concurrency
 
 
 class Limit:
     """A limit between 1 and a ceiling that finds what the receiver can take.
 
     It starts at 1 and doubles with each round trip until the first sign of pressure.
+    Now and then it looks at the latency with half of the load. A limit at which it
+    was pushed back is left alone for a while.
     """
 
     def __init__(self, ceiling: int) -> None:
-        self._ceiling = ceiling
+        self._ceiling = float(ceiling)
         self._limit = 1.0
         self._starting = True
-        self._base = math.inf  # seconds, mean of the best window
+        self._base = 0.0  # seconds without a queue, 0: not known
         self._samples: list[float] = []
         self._window = _FEWEST  # samples until the next decision, about a round trip
+        self._skip = 0  # samples that were under way before the limit changed
+        self._windows = 0
+        self._looking: float | None = None  # the limit to go back to
+        self._sore: float = math.inf
+        self._sore_until = 0
 
     @property
     def now(self) -> int:
@@ -37,29 +47,53 @@ class Limit:
 
     def succeeded(self, seconds: float, *, saturated: bool) -> None:
         """Learn from an accepted request; ``saturated``: the limit was reached."""
+        if self._skip:
+            self._skip -= 1
+            return
         if not saturated:
             return
         if self._starting:
             self._limit = min(self._ceiling, self._limit + 1)
         self._samples.append(seconds)
         if len(self._samples) >= self._window:
-            self._decide()
+            mean = sum(self._samples) / len(self._samples)
+            self._decide(mean)
+            self._samples.clear()
             self._window = max(_FEWEST, self.now)
 
     def pushed_back(self) -> None:
         """Halve: the receiver asked for less (429, 503) or did not answer in time."""
-        self._starting = False
+        if self._looking is None and self.now >= _TELLING:
+            self._sore, self._sore_until = self.now, self._windows + _SORE_FOR
+        self._starting, self._looking = False, None
         self._samples.clear()
         self._limit = max(1.0, self._limit / 2)
 
-    def _decide(self) -> None:
-        mean = sum(self._samples) / len(self._samples)
-        self._samples.clear()
-        self._base = min(self._base * _FORGET, mean)
+    def _decide(self, mean: float) -> None:
+        self._windows += 1
+        if self._looking is not None:
+            self._base, self._limit, self._looking = mean, self._looking, None
+            return
+        if not self._base:
+            self._base = mean
+        self._base += _SMOOTH * min(0.0, mean - self._base)
         waiting = self._limit * (1 - self._base / mean) if mean else 0.0
         most = max(_BACKED_UP, _SHARE * self._limit)
         if waiting > most:
             self._starting = False
             self._limit = max(1.0, self._limit * _EASE)
         elif waiting < most / 2 and not self._starting:
-            self._limit = min(float(self._ceiling), self._limit + 1)
+            self._rise()
+        if self._windows % _LOOK_EVERY == 0:
+            self._look()
+
+    def _rise(self) -> None:
+        if self._windows >= self._sore_until:
+            self._sore = math.inf
+        if int(self._limit + 1) < self._sore:
+            self._limit = min(self._ceiling, self._limit + 1)
+
+    def _look(self) -> None:
+        self._starting = False
+        self._skip = self.now
+        self._looking, self._limit = self._limit, max(1.0, self._limit / 2)

@@ -83,6 +83,12 @@ class Parcel:
         first.twin, second.twin = second, first
         return [first, second]
 
+    def unpair(self) -> None:
+        """Forget the other half: this one's fate is known, or it was cut."""
+        if self.twin is not None:
+            self.twin.twin = None
+            self.twin = None
+
     def smaller(self) -> list[Parcel]:
         """Cut it in two of about the same bytes."""
         return self.parts(*map(len, halves(self.records)))
