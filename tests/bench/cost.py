@@ -154,7 +154,7 @@ def growth(report: Report, points: list[Point]) -> None:
     peaks = [Curve(k, [(n, r.peak_bytes / 1e6) for n, r in v]) for k, v in runs.items()]
     report.pictures[PICTURE] = draw(
         [
-            Panel("Time", "s", times, logarithmic=True),
+            Panel("Time", "s", times, logarithmic=False),
             Panel("Peak memory", "MB", peaks, logarithmic=False),
         ]
     )
@@ -181,6 +181,5 @@ def growth(report: Report, points: list[Point]) -> None:
     report.add(
         "Scaling",
         f"![Time and memory by the number of events]({PICTURE})",
-        "The dotted line is linear growth.",
         table(head, rows),
     )

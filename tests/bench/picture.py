@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 WIDTH, HEIGHT = 380, 260
-LEFT, RIGHT, TOP, BOTTOM = 62, 16, 34, 40
+LEFT, RIGHT, TOP, BOTTOM = 62, 34, 34, 40
 INKS = ("#1d4ed8", "#c2410c")
 STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#334155}.t{font-weight:600}"
-    ".g{stroke:#e2e8f0}.a{stroke:#64748b}"
+    ".g{stroke:#e2e8f0}"
 )
 
 
@@ -28,16 +28,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Curves over one pair of axes.
-
-    Both axes are logarithmic, with a line that shows what linear growth looks like; or
-    only the level one is, and the upright one starts at zero.
-    """
+    """Curves over one pair of axes; the upright one is linear, from zero."""
 
     title: str
     unit: str
     curves: Sequence[Curve]
-    logarithmic: bool
+    logarithmic: bool  # the axis of events
 
 
 def draw(panels: Sequence[Panel]) -> str:
@@ -61,10 +57,15 @@ def decades(low: float, high: float) -> list[float]:
 
 
 def steps(high: float) -> list[float]:
-    """Give four to six round numbers from 0 to beyond ``high``."""
+    """Give three to six round numbers from 0 to ``high`` or beyond."""
     rough = 10.0 ** math.floor(math.log10(high))
     step = next(rough * f for f in (0.2, 0.5, 1, 2) if high / (rough * f) <= 5)
     return [step * n for n in range(math.ceil(high / step) + 1)]
+
+
+def _short(count: float) -> str:
+    size, unit = (1e6, "M") if count >= 1e6 else (1e3, "k") if count >= 1e3 else (1, "")
+    return f"{count / size:g}{unit}"
 
 
 def _scale(
@@ -79,10 +80,10 @@ def _scale(
 
 def _panel(panel: Panel) -> Iterator[str]:
     xs, ys = zip(*(p for c in panel.curves for p in c.points), strict=True)
-    x_ticks = decades(min(xs), max(xs))
-    y_ticks = decades(min(ys), max(ys)) if panel.logarithmic else steps(max(ys))
-    x = _scale(x_ticks, LEFT, WIDTH - RIGHT, logarithmic=True)
-    y = _scale(y_ticks, HEIGHT - BOTTOM, TOP, logarithmic=panel.logarithmic)
+    x_ticks = decades(min(xs), max(xs)) if panel.logarithmic else steps(max(xs))
+    y_ticks = steps(max(ys))
+    x = _scale(x_ticks, LEFT, WIDTH - RIGHT, logarithmic=panel.logarithmic)
+    y = _scale(y_ticks, HEIGHT - BOTTOM, TOP, logarithmic=False)
     yield f'<text class="t" x="{LEFT}" y="18">{panel.title}</text>'
     for tick in y_ticks:
         yield (
@@ -93,16 +94,9 @@ def _panel(panel: Panel) -> Iterator[str]:
     for tick in x_ticks:
         yield (
             f'<text text-anchor="middle" x="{x(tick):.1f}" y="{HEIGHT - 20}">'
-            f"{tick:,.0f}</text>"
+            f"{_short(tick)}</text>"
         )
     yield f'<text text-anchor="end" x="{WIDTH - RIGHT}" y="{HEIGHT - 4}">events</text>'
-    if panel.logarithmic:
-        (e, v), low = panel.curves[0].points[-1], max(x_ticks[0], 1)
-        low = max(low, e * y_ticks[0] / v)
-        yield (
-            f'<line class="a" stroke-dasharray="3 4" x1="{x(low):.1f}"'
-            f' y1="{y(v * low / e):.1f}" x2="{x(e):.1f}" y2="{y(v):.1f}"/>'
-        )
     for n, curve in enumerate(panel.curves):
         points = " ".join(f"{x(e):.1f},{y(v):.1f}" for e, v in curve.points)
         yield f'<polyline fill="none" stroke="{INKS[n]}" stroke-width="2"'

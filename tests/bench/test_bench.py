@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from xml.etree import ElementTree as ET
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.bench.picture import Curve, Panel, draw, steps
 from tests.bench.quota import EVENTS_LIST, QUERY, Quota, Reader, spelled
 
 
@@ -70,3 +74,30 @@ def test_a_backfill_takes_the_slower_of_quota_and_program() -> None:
 def test_times_are_spelled_in_two_units(seconds: float, words: str) -> None:
     """Nobody needs the seconds of a day."""
     assert spelled(seconds) == words
+
+
+@given(st.floats(1e-3, 1e9))
+def test_an_axis_has_a_few_round_numbers_and_holds_the_highest(high: float) -> None:
+    """The last tick is at or beyond the highest value, the one before it is not."""
+    ticks = steps(high)
+
+    assert 3 <= len(ticks) <= 7
+    assert ticks[0] == 0
+    assert ticks[-2] < high * 1.000001
+    assert ticks[-1] >= high or math.isclose(ticks[-1], high)
+
+
+def test_a_straight_line_is_drawn_straight() -> None:
+    """Time that grows with the events goes up by equal steps of the picture."""
+    curve = Curve("tap", [(100_000, 1.0), (200_000, 2.0), (300_000, 3.0)])
+
+    root = ET.fromstring(draw([Panel("Time", "s", [curve], logarithmic=False)]))  # noqa: S314 - ours
+
+    line = root.find(".//{*}polyline")
+    assert line is not None
+    points = [tuple(map(float, p.split(","))) for p in line.attrib["points"].split()]
+    (x1, y1), (x2, y2), (x3, y3) = points
+    assert x1 < x2 < x3
+    assert y1 > y2 > y3
+    assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
+    assert y2 - y1 == pytest.approx(y3 - y2, abs=0.2)
