@@ -11,6 +11,7 @@ import inspect
 import io
 from contextlib import redirect_stdout
 from importlib.metadata import version
+
 import pytest
 from singer_sdk import Sink, Target
 from singer_sdk.configuration import _dict_config
