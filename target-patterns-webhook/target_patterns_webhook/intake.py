@@ -89,7 +89,7 @@ class Intake:
         stopped: Callable[[], bool],
         storage: Mapping[str, Any],
     ) -> None:
-        """``check`` is called for a test stream; ``stopped`` ends it between records.
+        """``check`` is called for a test stream; ``stopped`` ends a long BATCH.
 
         ``storage`` holds what the file system of BATCH files asks for.
         """
@@ -127,8 +127,6 @@ class Intake:
                     self._state(message)
                 else:
                     self._other[message.type](whole(line))
-                if self._stopped():
-                    break
         except MalformedError as error:
             raise InputError(self.line, str(error)) from None
         if latest is not None:
