@@ -157,6 +157,7 @@ _FAILURES = (
     http.client.HTTPException,
     OSError,
 )
+_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 # Not urllib3's TimeoutError: a refused connection is one of those too.
 _LATE = (TimeoutError, urllib3.exceptions.ReadTimeoutError, requests.ReadTimeout)
 _CAUSES: list[tuple[type[BaseException], str]] = [
@@ -207,7 +208,7 @@ def _fatal(error: BaseException) -> tuple[str, str] | None:
             f"The webhook's certificate is not to be trusted: {error.verify_message}.",
             "Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE.",
         )
-    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
         return (
             "The webhook's host speaks no TLS at this port.",
             "Check webhook_url: http:// or https://, and the port.",

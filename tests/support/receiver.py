@@ -15,6 +15,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 _HUGE = 1_000_000_000
 _PIECE = b"x" * 65_536
+
+
+def _bomb() -> bytes:
+    """Return 200 MB of zeros in 200 KB, made without them ever being in memory."""
+    press = zlib.compressobj(wbits=31)
+    pieces = [press.compress(bytes(1_000_000)) for _ in range(200)]
+    return b"".join(pieces) + press.flush()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class Reply:
         if name == "bomb":
             return cls(
                 headers={"Content-Encoding": "gzip"},
-                body=gzip.compress(b"\0" * 50_000_000),
+                body=_bomb(),
             )
         accept = name.startswith("accept-")
         return cls(then=name.removeprefix("accept-"), accept=accept)
@@ -226,6 +234,9 @@ class Receiver:
     def _read(self, stream: BinaryIO, number: int) -> Request | None:
         first = stream.readline()
         if not first:
+            return None
+        if not first.startswith(b"POST "):
+            self._open[number].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return None
         path = first.split()[1].decode()
         headers: dict[str, str] = {}
