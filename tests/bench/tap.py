@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.bench.report import Report
     from tests.support.sandbox import Sandbox
 
-EVENTS = 200_000
-WAITING_EVENTS = 500_000
+EVENTS = 150_000
+WAITING_EVENTS = 300_000
 LATENCY = 0.15
 OURS, USUAL, FAST = "tap-posthog", "usual SDK tap", "the same, msgspec writer"
 TEXT, DECODED = "floor, `properties` stay text", "floor, everything decoded"
