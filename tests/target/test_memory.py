@@ -61,6 +61,7 @@ def test_a_million_records_into_a_receiver_that_stalls(tmp_path: Path) -> None:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         flowing = usage.ru_maxrss / 1024
+        process.stdin = None  # closed by its writer
         stdout, stderr = process.communicate()
     ended = Ended(process.returncode, stdout, stderr.decode())
 
