@@ -8,6 +8,8 @@ Each question is a frozen value with `label` (for logs) and `sql()`. What they k
   `toDateTime` of a text that does not parse is NULL, which selects nothing, silently.
 - A key's condition has a plain bound on `timestamp` beside it, by which ClickHouse
   skips days. UUIDs are ordered as text: ClickHouse orders the type by its second half.
+- ClickHouse's index holds the days from 1970 to 2149. An earlier row is filed under a
+  wrong day there, so that no bounded query of anybody finds it: not ours either.
 - `poe.properties` are the person's properties as stored on the event. The others,
   `person.properties`, need a join, and are the person's of today: not of the event.
 """

@@ -1,0 +1,186 @@
+"""The questions on the genuine parser and engine: they mean what the model means."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_posthog import hogql, instants
+from tap_posthog.region import Key, Region
+from tests.tap.model import START, Event, Model
+
+if TYPE_CHECKING:
+    from tests.support.sandbox import Sandbox
+
+NAMES = (
+    "plain",
+    "it's",
+    'a "b" `c`',
+    "\\back\\",
+    "{brace}",
+    "new\nline\t",
+    "ünï 🎈",
+    "",
+)
+MOMENTS = [
+    datetime.fromisoformat(text)
+    for text in (
+        "1970-01-01T00:00:00+00:00",
+        "2026-02-28T23:59:59.999999+00:00",
+        "2106-02-08T00:00:00.000001+00:00",
+    )
+]
+
+
+def some_events(chance: random.Random) -> list[Event]:
+    """Draw rows with ties, all kinds of names, and instants at every edge."""
+    events: dict[Key, Event] = {}
+    for _ in range(400):
+        happened = chance.choice(
+            [
+                chance.choice(MOMENTS),
+                START + timedelta(seconds=chance.randrange(90_000)),
+                START + timedelta(microseconds=chance.randrange(3_000)),
+            ]
+        )
+        created = START + timedelta(seconds=chance.randrange(100_000))
+        high, low = (chance.choice(("0", "8", "f")) * 4 for _ in range(2))
+        event = Event(
+            timestamp=instants.spell(happened),
+            uuid=f"{high}0000-0000-4000-{low}-{chance.randrange(50):012x}",
+            created_at=instants.spell(created),
+            visible_at=created,
+            event=chance.choice(NAMES),
+        )
+        events[event.key] = event
+    return list(events.values())
+
+
+def load(sandbox: Sandbox, events: list[Event]) -> None:
+    """Put rows into ClickHouse, instants and names unharmed."""
+    values = ", ".join(
+        f"('{event.uuid}', '{_clickhouse(event.event)}', 'd', "
+        f"toDateTime64('{event.timestamp[:-1]}', 6, 'UTC'), "
+        f"toDateTime64('{event.created_at[:-1]}', 6, 'UTC'))"
+        for event in events
+    )
+    columns = "uuid, event, distinct_id, timestamp, created_at"
+    sandbox.sql(f"insert into events ({columns}) values {values}")  # noqa: S608 - ours
+
+
+def _clickhouse(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def some_region(chance: random.Random, events: list[Event]) -> Region:
+    """Draw a region whose bounds are rows' own, the edges where errors live."""
+
+    def maybe(bound: object, share: float = 0.4) -> Any:  # noqa: ANN401 - either kind
+        return bound if chance.random() < share else None
+
+    low, high = sorted(chance.sample(events, 2), key=lambda event: event.key)
+    taken = sorted(chance.choice(events).created_at for _ in range(2))
+    return Region(
+        start=maybe(instants.read(low.timestamp)),
+        after=maybe(Key(low.timestamp, chance.choice([low.uuid, ""]))),
+        end=maybe(instants.read(high.timestamp)),
+        through=maybe(Key(high.timestamp, chance.choice([high.uuid, ""]))),
+        created_from=maybe(instants.read(taken[0])),
+        created_before=maybe(instants.read(taken[1])),
+    )
+
+
+def ask(sandbox: Sandbox, question: hogql.Question | hogql.Rows) -> list[list[Any]]:
+    """Put a question as the tap does."""
+    return sandbox.hogql(question.sql(), modifiers={"convertToProjectTimezone": False})
+
+
+def spelt(rows: list[list[Any]]) -> list[list[Any]]:
+    """Spell the instants of an answer in the one form."""
+    return [
+        [
+            instants.spell(instants.read(cell))
+            if isinstance(cell, str) and cell[4:5] == "-" and "T" in cell
+            else cell
+            for cell in row
+        ]
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_engine_and_model_agree(sandbox: Sandbox, seed: int) -> None:
+    """Each question has the same answer in ClickHouse and in the tests' model."""
+    chance = random.Random(seed)  # noqa: S311 - the same rows each time
+    events = some_events(chance)
+    load(sandbox, events)
+    now = START + timedelta(days=9)
+    sandbox.behave(frozen_at=instants.spell(now), project_timezone="America/New_York")
+    model = Model(events, now=now)
+    late = timedelta(hours=chance.choice([1, 24, 168]))
+
+    for _ in range(5):
+        region = some_region(chance, events)
+        filters = hogql.Filters(
+            tuple(chance.sample(NAMES, chance.choice([0, 3]))),
+            tuple(chance.sample(NAMES, chance.choice([0, 2]))),
+        )
+        limit = chance.choice([5, 1_000])
+
+        for grain in (86_400, 3_600, 60, 1, 0.001):
+            histogram = hogql.Histogram(
+                region, filters, timedelta(seconds=grain), hogql.MOST_ROWS
+            )
+            assert ask(sandbox, histogram) == model.ask(histogram)
+        distinct = hogql.Distinct(region, filters)
+        assert ask(sandbox, distinct) == model.ask(distinct)
+        hours = hogql.Hours(region, filters, late)
+        assert sorted(ask(sandbox, hours)[0][0]) == sorted(model.ask(hours)[0][0])
+        extent = hogql.Extent((region,), filters)
+        assert spelt(ask(sandbox, extent)) == model.ask(extent)
+        rows = hogql.Rows(region, filters, (), limit)
+        assert spelt(ask(sandbox, rows)) == [
+            [row.uuid, row.timestamp, row.created_at] for row in model.read(rows).rows
+        ]
+
+
+def test_two_regions_are_measured_by_one_question(sandbox: Sandbox) -> None:
+    """The late and the forward pass learn their extents from one query."""
+    events = some_events(random.Random(5))  # noqa: S311 - the same rows each time
+    load(sandbox, events)
+    now = START + timedelta(days=9)
+    sandbox.behave(frozen_at=instants.spell(now))
+    middle = sorted(event.key for event in events)[200]
+    extent = hogql.Extent(
+        (Region(through=middle), Region(after=middle)), hogql.Filters()
+    )
+
+    found = spelt(ask(sandbox, extent))
+
+    assert found == Model(events, now=now).ask(extent)
+    assert len(found) == 2
+
+
+def test_the_clock_is_the_servers(sandbox: Sandbox) -> None:
+    """`now()` is what the run's C' is computed from."""
+    sandbox.behave(frozen_at="2026-05-06T07:08:09Z")
+
+    assert spelt(ask(sandbox, hogql.Clock())) == [["2026-05-06T07:08:09.000000Z"]]
+
+
+def test_every_column_of_the_stream_is_there(sandbox: Sandbox) -> None:
+    """The catalog's names are mapped to fields that HogQL has."""
+    load(sandbox, some_events(random.Random(1))[:3])  # noqa: S311 - any rows
+    sandbox.behave(frozen_at=instants.spell(START + timedelta(days=9)))
+    names = (
+        *("event", "distinct_id", "properties", "elements_chain", "person_id"),
+        *("session_id", "window_id", "person_properties"),
+    )
+
+    rows = ask(sandbox, hogql.Rows(Region(), hogql.Filters(), names, 10))
+
+    assert len(rows) == 3
+    assert {len(row) for row in rows} == {3 + len(names)}
