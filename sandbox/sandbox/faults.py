@@ -100,6 +100,7 @@ class Faults:
         elif word == "cut":
             await self._app(scope, receive, _Cut(send, receive))
         elif word in {"reset", "hang"}:
+            await _read(receive)  # or the reset may meet the client while it sends
             await asyncio.sleep(float(argument or 0))
             await _reset(receive)
         elif word == "accept-reset":
