@@ -6,6 +6,8 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,7 @@ from tap_posthog.sources.query import QuerySource
 from tests.tap.running import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.sandbox import Sandbox
@@ -212,6 +215,45 @@ def test_a_hanging_answer_ends_at_the_deadline(sandbox: Sandbox) -> None:
 
     assert moment.slept == [1]
     assert time.monotonic() - began < 20
+
+
+@contextmanager
+def elsewhere(status: int) -> Iterator[tuple[str, list[str | None]]]:
+    """Serve a redirect to somewhere else; give the URL, and the keys that came."""
+    keys: list[str | None] = []
+
+    class Redirect(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            keys.append(self.headers["Authorization"])
+            self.send_response(status)
+            self.send_header("Location", f"{self.path}?moved=1")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Redirect)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", keys
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    """It would carry the key to somewhere that the user did not name."""
+    with elsewhere(status) as (url, keys):
+        asker = Client(settings(base_url=url))
+        with pytest.raises(errors.ConfigError, match=f"redirects to {url}"):
+            ask(asker)
+        asker.close()
+
+    assert keys == ["Bearer phx_sandbox"]
 
 
 def test_netrc_does_not_replace_the_key(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +32,7 @@ def corpus(sandbox: Sandbox) -> Sandbox:
         f" '2026-01-{n + 1:02d} 00:00:01', {_sql(text)}, {_sql(f'a:{n};')})"
         for n, text in enumerate(texts)
     )
-    sandbox.sql(f"insert into events ({COLUMNS}) values {rows}")
+    sandbox.sql(f"insert into events ({COLUMNS}) values {rows}")  # noqa: S608 - ours
     return sandbox
 
 
@@ -127,6 +128,30 @@ def test_stream_maps_and_flattening_work(corpus: Sandbox) -> None:
 
     assert mapped[0] == {"uuid": mapped[0]["uuid"], "name": "$PAGEVIEW"}
     assert flat[0]["properties__a"] == 1
+
+
+def test_batch_messages_hold_the_same_records(corpus: Sandbox, tmp_path: Path) -> None:
+    """With the SDK's batches records go to files, and states come behind them."""
+    storage = {"root": tmp_path.as_uri(), "prefix": "batch-"}
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "none"},
+        "storage": storage,
+        "batch_size": 10,
+    }
+
+    outcome = run_here(config(corpus, batch_config=batches))
+
+    paths = [
+        Path(url.removeprefix("file://"))
+        for message in outcome.messages
+        if message["type"] == "BATCH"
+        for url in message["manifest"]
+    ]
+    lines = [line for path in paths for line in path.read_text().splitlines()]
+    sent = [json.loads(line, parse_float=Decimal, parse_int=Decimal) for line in lines]
+    plain = _exact(run_here(config(corpus)))
+    assert sent == [each["record"] for each in plain if each["type"] == "RECORD"]
+    assert outcome.states[-1]["bookmarks"]["events"]["uuid"] == sent[-1]["uuid"]
 
 
 def test_person_properties_come_when_asked_for(corpus: Sandbox) -> None:

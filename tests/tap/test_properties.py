@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -124,6 +125,4 @@ def _cell(text: str) -> msgspec.Raw:
 
 def _exact(text: str) -> object:
     """Read JSON with its numbers by value, however they are written."""
-    return json.loads(
-        text, parse_int=properties.Decimal, parse_float=properties.Decimal
-    )
+    return json.loads(text, parse_int=Decimal, parse_float=Decimal)

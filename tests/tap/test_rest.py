@@ -12,15 +12,19 @@ from tests.tap.test_scenarios import START, assert_each_once, insert, run_on, st
 
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
+    from tests.tap.running import Outcome
 
-LISTED = {"events_source": "rest"}
+
+def listed(sandbox: Sandbox, last: Outcome | None = None, **more: object) -> Outcome:
+    """Run once over the events list."""
+    return run_on(sandbox, last, events_source="rest", **more)
 
 
 def test_events_that_share_times_with_page_edges_are_not_lost(sandbox: Sandbox) -> None:
     """Seven events at each second, clamped to a thousand a page, each sent once."""
     insert(sandbox, 3500, f"{START} + intDiv(number, 7)")
 
-    outcome = run_on(sandbox, **LISTED)
+    outcome = listed(sandbox)
 
     assert_each_once(sandbox, outcome)
 
@@ -30,7 +34,7 @@ def test_a_smaller_clamp_is_survived(sandbox: Sandbox) -> None:
     sandbox.behave(events_list_max=100)
     insert(sandbox, 1050, f"{START} + intDiv(number, 7)")
 
-    assert_each_once(sandbox, run_on(sandbox, **LISTED))
+    assert_each_once(sandbox, listed(sandbox))
 
 
 @pytest.mark.parametrize("clamp", [1000, 100])
@@ -42,7 +46,7 @@ def test_more_ties_than_a_page_stop_the_run(sandbox: Sandbox, clamp: int) -> Non
     insert(sandbox, 20, f"{START} + 120 + number")
 
     with pytest.raises(errors.AuditError, match=f"More than {clamp} events have the"):
-        run_on(sandbox, **LISTED)
+        listed(sandbox)
 
 
 def test_as_many_ties_as_a_page_are_no_reason_to_stop(sandbox: Sandbox) -> None:
@@ -50,16 +54,16 @@ def test_as_many_ties_as_a_page_are_no_reason_to_stop(sandbox: Sandbox) -> None:
     sandbox.behave(events_list_max=100)
     insert(sandbox, 100, START)
 
-    assert_each_once(sandbox, run_on(sandbox, **LISTED))
+    assert_each_once(sandbox, listed(sandbox))
 
 
 def test_the_next_run_reads_the_lookback_again(sandbox: Sandbox) -> None:
     """That API shows no `created_at`, so late arrivals are sought by reading again."""
     insert(sandbox, 200, f"{START} + number * 60")
-    first = run_on(sandbox, **LISTED)
+    first = listed(sandbox)
     insert(sandbox, 5, f"{START} + toIntervalMinute(170) + number")
 
-    second = run_on(sandbox, first, **LISTED, rest_lookback_minutes=30)
+    second = listed(sandbox, first, rest_lookback_minutes=30)
 
     assert {*first.uuids, *second.uuids} == stored(sandbox)
     assert len(second.uuids) == 31 + 5
@@ -72,9 +76,8 @@ def test_times_are_sent_in_utc(sandbox: Sandbox) -> None:
     sandbox.behave(project_timezone="America/New_York")
     insert(sandbox, 100, f"{START} + number * 60")
 
-    records = run_on(
+    records = listed(
         sandbox,
-        **LISTED,
         start_at="2026-01-01T00:10:00",
         end_at="2026-01-01T00:20:00",
     ).records
@@ -102,8 +105,8 @@ def test_names_are_filtered_here(sandbox: Sandbox) -> None:
     """The list takes one name at most; the tap takes any number."""
     insert(sandbox, 10)
 
-    assert run_on(sandbox, **LISTED, exclude_events=["e"]).uuids == []
-    assert len(run_on(sandbox, **LISTED, include_events=["e", "f"]).uuids) == 10
+    assert listed(sandbox, exclude_events=["e"]).uuids == []
+    assert len(listed(sandbox, include_events=["e", "f"]).uuids) == 10
 
 
 def test_a_future_event_does_not_drag_the_bookmark(sandbox: Sandbox) -> None:
@@ -111,6 +114,6 @@ def test_a_future_event_does_not_drag_the_bookmark(sandbox: Sandbox) -> None:
     insert(sandbox, 10)
     insert(sandbox, 1, "now64(6) + 3600")
 
-    outcome = run_on(sandbox, **LISTED)
+    outcome = listed(sandbox)
 
     assert len(outcome.uuids) == 10

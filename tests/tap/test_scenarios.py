@@ -151,6 +151,15 @@ def test_a_silent_clamp_loses_nothing(sandbox: Sandbox) -> None:
     assert_each_once(sandbox, run_on(sandbox, page_size=400))
 
 
+def test_queries_that_are_too_much_are_cut(sandbox: Sandbox) -> None:
+    """A server that gives up on long queries is asked for less, and gives all."""
+    insert(sandbox, 1000)
+    insert(sandbox, 300, f"{START} + toIntervalDay(3)")
+    sandbox.behave(execution_rows=150)
+
+    assert_each_once(sandbox, run_on(sandbox, page_size=500))
+
+
 def test_unmerged_duplicates_are_sent_once(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:

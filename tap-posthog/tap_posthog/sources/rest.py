@@ -123,10 +123,11 @@ class RestReader:
         if count < min(self._largest, 100):
             return  # servers clamp to 100 or more: it was the end
         if count and self._page(cursor - TICK, end, offset=count):
+            at = instants.spell(cursor)
             msg = (
-                f"More than {count} events have the timestamp {instants.spell(cursor)}, "
-                "which the events list cannot show; read them through the "
-                "query endpoint (events_source: query) of a newer server"
+                f"More than {count} events have the timestamp {at}, which the events "
+                "list cannot show; read them through the query endpoint of a newer "
+                "server (events_source: query)"
             )
             raise AuditError(msg)
 
