@@ -46,7 +46,7 @@ class Delivery:
         self,
         settings: Settings,
         *,
-        write_state: Callable[[bytes], None],
+        write_state: Callable[[bytes], object],
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float | None], object] = (
             threading.Condition.wait
