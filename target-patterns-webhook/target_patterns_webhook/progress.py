@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ LOG_SECONDS = 10.0
 
 
 class Progress:
-    """Call ``tick`` every ``every`` seconds, and ``close`` at the end."""
+    """Call ``tick`` every ``every`` seconds, then ``clear``, then ``close``."""
 
     def __init__(
         self,
@@ -50,15 +51,21 @@ class Progress:
         rate = (read - self._read) / max(now - self._last, 0.001)
         self._last, self._read = now, read
         if self._live:
-            sys.stderr.write(f"\r\x1b[K{self._words(rate)}")
+            # Back at the margin, so that a log line that comes next covers it.
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\x1b[K{self._words(rate)[:width]}\r")
             sys.stderr.flush()
         else:
             logger.info("%s", self._words(rate))
 
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self._live:
+            sys.stderr.write("\x1b[K")
+            sys.stderr.flush()
+
     def close(self) -> None:
         """Write the last line: the invariant in words, then every figure as JSON."""
-        if self._live:
-            sys.stderr.write("\r\x1b[K")
         figures = summary(self._figures, self._intake.filtered)
         logger.info(
             "%s records read = %s accepted + %s dead-lettered + %s filtered + "
@@ -80,10 +87,10 @@ class Progress:
     def _words(self, rate: float) -> str:
         figures, intake = self._figures, self._intake
         read = figures.read + intake.filtered
-        parts = [f"{read:,} records read", f"{rate:,.0f}/s"]
+        parts = [f"{read:,} records", f"{rate:,.0f}/s"]
         if at := moment(intake.latest):
-            parts.append(f"at {at[:19]}")
-        parts.append(f"{figures.accepted:,} accepted in {figures.batches:,} batches")
+            parts.append(f"at {at[:16]}")
+        parts.append(f"{figures.accepted:,} accepted, {figures.batches:,} batches")
         if retries := sum(list(figures.retries.values())):
             parts.append(f"{retries:,} retries")
         if figures.dead_lettered:

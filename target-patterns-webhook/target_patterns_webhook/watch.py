@@ -52,6 +52,7 @@ class Watch:
         self._over.set()
         self._signals.nudge()
         self._thread.join()
+        self._progress.clear()
 
     def _run(self) -> None:
         self._wait_for_a_reason()
