@@ -32,7 +32,7 @@ from numbers(300000)
             "phx_noscope",
             "1",
             403,
-            "permission_denied",
+            "authentication_error",
             "missing required scope 'query:read'",
             id="scope",
         ),
@@ -40,7 +40,7 @@ from numbers(300000)
             "phx_other",
             "1",
             403,
-            "permission_denied",
+            "authentication_error",
             "does not have access to the requested project: ID 1",
             id="other-project",
         ),
@@ -89,7 +89,7 @@ def test_an_organisation_without_quota_gets_402(sandbox: Sandbox) -> None:
     answer = sandbox.post_query("select 1")
 
     assert answer.status_code == 402
-    assert answer.json()["type"] == "quota_limit_exceeded"
+    assert answer.json()["code"] == "api_queries_quota_exceeded"
 
 
 @pytest.mark.parametrize("span", ["per_minute", "per_hour"])

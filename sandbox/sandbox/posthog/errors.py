@@ -9,11 +9,22 @@ import msgspec
 from starlette.responses import Response
 
 TOO_SLOW = (
-    "Query has hit the max execution time before completing. "
-    "See our docs for how to improve your query performance."
+    "Query has hit the max execution time before completing. See our docs for how to "
+    "improve your query performance. You may need to materialize."
 )
-OUT_OF_MEMORY = "Query has hit the per-query memory limit before completing."
-BUSY = "Too many queries are running right now. Please try again later."
+OUT_OF_MEMORY = (
+    "This query ran out of memory before it could finish, usually because it's "
+    "scanning too much data. Try a shorter date range or narrower filters."
+)
+BUSY = "Too many queries are running right now \u2014 please try again in a moment."
+NO_OFFSET = (
+    "OFFSET is not supported on queries made with a personal API key. For pagination, "
+    "use keyset pagination on the `timestamp` column."
+)
+NO_QUOTA = (
+    "Your organization has read more query data over the API than its free allowance "
+    "for this month. API queries will be available again when the allowance resets."
+)
 
 # ClickHouse errors that PostHog shows to the author of a query; the rest is a 500.
 _SHOWN = frozenset(
@@ -84,7 +95,7 @@ def not_found(detail: str) -> ApiError:
 
 def denied(detail: str) -> ApiError:
     """Answer a known key that may not do this."""
-    return ApiError(403, "permission_denied", "permission_denied", detail)
+    return ApiError(403, "authentication_error", "permission_denied", detail)
 
 
 def throttled(detail: str, retry_after: float | None = None) -> ApiError:
@@ -111,7 +122,8 @@ def from_clickhouse(message: str) -> ApiError:
     if name == "TIMEOUT_EXCEEDED":
         return failed(504, TOO_SLOW)
     if name == "MEMORY_LIMIT_EXCEEDED":
-        return failed(504, OUT_OF_MEMORY)
+        code = "clickhouse_memory_limit_exceeded"
+        return ApiError(513, "server_error", code, OUT_OF_MEMORY)
     if name in _SHOWN:
         text = re.sub(r"^Code: \d+\. DB::Exception: ", "", message)
         detail = text.partition(": In scope")[0].partition(". In scope")[0]

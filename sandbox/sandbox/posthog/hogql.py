@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.posthog.errors import invalid
+from sandbox.posthog.errors import NO_OFFSET, invalid
 from sandbox.posthog.expressions import Expressions, Scope
 from sandbox.posthog.fields import COLUMNS, name
 from sandbox.posthog.functions import AGGREGATES
@@ -71,6 +71,10 @@ class _Printer(Expressions):
 
     def union(self, tree: Node, *, figures: bool = False) -> tuple[str, list[str]]:
         """Print selects in a row; the first one names the columns."""
+        for key in ("limit", "offset", "limit_by", "order_by", "limit_with_ties"):
+            if tree.get(key):
+                msg = f"{key} of a union"
+                raise self.refused(msg)
         first, _, columns = self.select(tree["initial_select_query"], figures=figures)
         parts = [first]
         for part in tree["subsequent_select_queries"]:
@@ -97,8 +101,7 @@ class _Printer(Expressions):
             sql, columns = self.union(tree, figures=figures)
             return sql, columns, columns
         if tree.get("offset") is not None:
-            detail = "OFFSET is not supported for queries made with an API key. "
-            raise invalid(detail + "Use a filter on the last row instead.")
+            raise invalid(NO_OFFSET)
         for key, value in tree.items():
             if key not in _SELECT and value:
                 raise self.refused(key)
@@ -124,8 +127,7 @@ class _Printer(Expressions):
             tail += f" order by {', '.join(map(self.order, tree['order_by']))}"
         if by := tree.get("limit_by"):
             if by["offset_value"] is not None:
-                detail = "OFFSET is not supported for queries made with an API key."
-                raise invalid(detail)
+                raise invalid(NO_OFFSET)
             tail += f" limit {self.count(by['n'])} by {self.joined(by['exprs'])}"
         if tree.get("limit") is not None:
             tail += f" limit {self.count(tree['limit'])}"

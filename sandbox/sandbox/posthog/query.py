@@ -74,10 +74,8 @@ class QueryEndpoint:
         entry = request.scope["sandbox.entry"]
         entry["hogql"] = query["query"]
         if behaviour.org_quota_exceeded:
-            detail = "Your organization has used up its API query quota."
-            raise errors.ApiError(
-                402, "quota_limit_exceeded", "payment_required", detail
-            )
+            code = "api_queries_quota_exceeded"
+            raise errors.ApiError(402, "server_error", code, errors.NO_QUOTA)
         kept, result = await self._result(query, body.get("refresh", "blocking"))
         entry.update(rows=result.rows)
         if not kept:
