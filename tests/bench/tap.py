@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 EVENTS = 150_000
 WAITING_EVENTS = 300_000
 LATENCY = 0.15
-OURS, USUAL, FAST = "tap-posthog", "usual SDK tap", "the same, msgspec writer"
+OURS, USUAL, FAST = (
+    "tap-posthog",
+    "usual SDK tap",
+    "the same, with the SDK's msgspec writer",
+)
 TEXT, DECODED = "floor, `properties` stay text", "floor, everything decoded"
 HEAD = ["", "events/s", "time, ours = 1", "first record", "processor", "peak memory"]
 SERVED = (
@@ -57,8 +61,8 @@ def beside_others(ground: Ground, report: Report, sandbox: Sandbox, count: int) 
         config = ground.tap_config(url)
         programs = {
             OURS: ground.tap(url),
-            FAST: ground.peer("sdk_tap", "msgspec", config),
             USUAL: ground.peer("sdk_tap", "json", config),
+            FAST: ground.peer("sdk_tap", "msgspec", config),
             TEXT: ground.python("floors", "read", url, "text"),
             DECODED: ground.python("floors", "read", url, "decode"),
         }

@@ -24,7 +24,11 @@ PLAIN_EVENTS = 50_000  # enough for the slower one
 LATENCIES = (0, 0.02, 0.1)
 SENDERS = (1, 4, 8)
 COMPRESSIONS = ("none", "gzip")
-OURS, USUAL, FAST = "target-patterns-webhook", "plain BatchSink", "the same, msgspec"
+OURS, USUAL, FAST = (
+    "target-patterns-webhook",
+    "plain BatchSink",
+    "the same, with the SDK's msgspec reader",
+)
 POSTED, JOINED = "floor, records stay bytes, posted", "floor, not even posted"
 
 
@@ -53,8 +57,8 @@ def beside_others(ground: Ground, report: Report) -> None:
         config = ground.target_config(url)
         programs = {
             OURS: ground.target(url),
-            FAST: ground.peer("sdk_target", "msgspec", config),
             USUAL: ground.peer("sdk_target", "json", config),
+            FAST: ground.peer("sdk_target", "msgspec", config),
             POSTED: ground.python("floors", "post", url),
         }
         runs = {
@@ -98,15 +102,16 @@ def grid(ground: Ground, report: Report) -> None:
                 argv = ground.peer("sdk_target", "json", config)
                 done = deliver(argv, ground.singer(plain), url, plain, gzip)
                 rate = plain / (done.seconds - usual)
-                rates.setdefault(f"{USUAL}, {gzip}", []).append(rate)
+                rates.setdefault(named(USUAL, gzip), []).append(rate)
                 for senders in SENDERS:
                     argv = ground.target(
                         url, compression=gzip, max_parallel_requests=senders
                     )
                     done = deliver(argv, ground.singer(count), url, count, gzip)
                     rate = count / (done.seconds - ours)
-                    rates.setdefault(named(senders, gzip), []).append(rate)
-    one, eight = (rates[named(senders, "none")][-1] for senders in (1, 8))
+                    name = named(f"{OURS}, {senders} at once", gzip)
+                    rates.setdefault(name, []).append(rate)
+    one, eight = (rates[f"{OURS}, {senders} at once"][-1] for senders in (1, 8))
     report.ratio("8 senders / 1 sender at 100 ms", eight / one, 6)
     report.add(
         "The target by the receiver's latency",
@@ -119,9 +124,9 @@ def grid(ground: Ground, report: Report) -> None:
     )
 
 
-def named(senders: int, gzip: str) -> str:
+def named(program: str, compression: str) -> str:
     """Name a row of the grid."""
-    return f"{OURS}, {senders} at once, {gzip}"
+    return program if compression == "none" else f"{program}, {compression}"
 
 
 def starts(ground: Ground) -> tuple[float, float]:
