@@ -94,7 +94,7 @@ class Progress:
         if retries := sum(list(figures.retries.values())):
             parts.append(f"{retries:,} retries")
         if figures.dead_lettered:
-            parts.append(f"{figures.dead_lettered:,} dead letters")
+            parts.append(f"{figures.dead_lettered:,} dead-lettered")
         if (age := figures.oldest_unacknowledged_seconds) >= 1:
             parts.append(f"oldest unacknowledged {age:,.0f} s")
         return ", ".join(parts)

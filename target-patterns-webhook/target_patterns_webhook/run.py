@@ -124,8 +124,12 @@ class Run:
 
     def _write_state(self, state: bytes) -> None:
         """Write one state to standard output, whole and at once."""
+        buffer = getattr(self._out, "buffer", None)  # none where it is only in memory
         try:
-            self._out.write(state.decode() + "\n")
+            if buffer is None:
+                self._out.write(state.decode() + "\n")
+            else:
+                buffer.write(state + b"\n")
             self._out.flush()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is closed"

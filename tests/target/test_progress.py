@@ -48,12 +48,12 @@ def test_a_log_line_says_how_far_the_run_is() -> None:
 
     assert words.getvalue() == (
         "12,500 records, 1,250/s, at 2026-11-21T10:00, 11,500 accepted, 23 batches, "
-        "2 retries, 1 dead letters, oldest unacknowledged 5 s\n"
+        "2 retries, 1 dead-lettered, oldest unacknowledged 5 s\n"
     )
 
 
 def test_the_last_line_adds_up() -> None:
-    """Read = accepted + dead-lettered + filtered + undelivered, and all other figures."""
+    """Read = accepted + dead-lettered + filtered + undelivered, and every figure."""
     ended, _ = deliver(singer(range(25)), batch_size_rows=10, max_parallel_requests=1)
 
     last = ended.stderr.splitlines()[-1]
