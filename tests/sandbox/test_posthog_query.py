@@ -499,6 +499,13 @@ def test_placeholders_take_the_requests_values(sandbox: Sandbox) -> None:
     assert rows == [[2]]
 
 
+def test_compression_can_be_switched_off(sandbox: Sandbox) -> None:
+    """For benchmarks: on one machine it costs what they want to measure."""
+    sandbox.behave(compress=False)
+
+    assert "Content-Encoding" not in sandbox.post_query("select 1").headers
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=2))
 @settings(max_examples=60, deadline=None)
 def test_no_text_escapes_from_its_quotes(

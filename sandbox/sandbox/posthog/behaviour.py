@@ -30,6 +30,7 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     query_endpoint: bool = True
     events_list_max: int = 1000
     org_quota_exceeded: bool = False
+    compress: bool = True  # packing costs this machine more than the query does
 
     def __post_init__(self) -> None:
         """Refuse a time zone that there is not."""

@@ -80,7 +80,8 @@ class QueryEndpoint:
         entry.update(rows=result.rows)
         if not kept:
             entry.update(rows_read=result.rows_read, bytes_read=result.bytes_read)
-        return await _response(request, query, result, kept=kept)
+        packed = behaviour.compress and _takes_gzip(request)
+        return await _response(query, result, kept=kept, packed=packed)
 
     async def _result(self, query: dict[str, Any], refresh: str) -> tuple[bool, Result]:
         """Give a kept answer where PostHog would, else ask."""
@@ -184,10 +185,16 @@ def _body(raw: bytes) -> dict[str, Any]:
     return checked
 
 
+def _takes_gzip(request: Request) -> bool:
+    """Say whether PostHog would compress: only where the project is a number."""
+    numeric: bool = request.path_params["project"].isdigit()
+    return numeric and "gzip" in request.headers.get("accept-encoding", "")
+
+
 async def _response(
-    request: Request, query: dict[str, Any], result: Result, *, kept: bool
+    query: dict[str, Any], result: Result, *, kept: bool, packed: bool
 ) -> Response:
-    """Put an answer into PostHog's envelope, compressed for who takes it."""
+    """Put an answer into PostHog's envelope."""
     envelope = {
         "cache_key": f"cache_{md5(query['query'].encode()).hexdigest()}",  # noqa: S324 - a name
         "is_cached": kept,
@@ -209,9 +216,7 @@ async def _response(
     }
     body = msgspec.json.encode(envelope)
     headers = {"Vary": "Accept-Encoding"}
-    # only where the project is a number: PostHog's list of paths to compress
-    numeric = request.path_params["project"].isdigit()
-    if numeric and "gzip" in request.headers.get("accept-encoding", ""):
+    if packed:
         body = await asyncio.to_thread(gzip.compress, body, 1, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers, media_type="application/json")
