@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -134,20 +135,20 @@ def test_batch_messages_hold_the_same_records(corpus: Sandbox, tmp_path: Path) -
     """With the SDK's batches records go to files, and states come behind them."""
     storage = {"root": tmp_path.as_uri(), "prefix": "batch-"}
     batches = {
-        "encoding": {"format": "jsonl", "compression": "none"},
+        "encoding": {"format": "jsonl", "compression": "gzip"},
         "storage": storage,
         "batch_size": 10,
     }
 
     outcome = run_here(config(corpus, batch_config=batches))
 
-    paths = [
-        Path(url.removeprefix("file://"))
+    files = [
+        gzip.decompress(Path(url.removeprefix("file://")).read_bytes())
         for message in outcome.messages
         if message["type"] == "BATCH"
         for url in message["manifest"]
     ]
-    lines = [line for path in paths for line in path.read_text().splitlines()]
+    lines = b"".join(files).splitlines()
     sent = [json.loads(line, parse_float=Decimal, parse_int=Decimal) for line in lines]
     plain = _exact(run_here(config(corpus)))
     assert sent == [each["record"] for each in plain if each["type"] == "RECORD"]
