@@ -243,7 +243,10 @@ class Receiver:
         while (line := stream.readline()) not in {b"\r\n", b""}:
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
-        wire = stream.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        wire = stream.read(length)
+        if len(wire) < length:
+            return None  # its sender is gone
         return Request(time.monotonic(), path, headers, wire, number)
 
     def _handle(self, request: Request, connection: socket.socket) -> bool:

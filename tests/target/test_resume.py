@@ -12,7 +12,7 @@ import random
 import signal
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,6 +65,7 @@ class Pipeline:
     def __init__(self, folder: Path, receiver: Receiver) -> None:
         self.upto = -1
         self.ahead: list[int] = []
+        self.words: deque[bytes] = deque(maxlen=3)  # the last that the target said
         self._folder = folder
         self._receiver = receiver
 
@@ -82,7 +83,7 @@ class Pipeline:
         threads = [
             threading.Thread(target=self._write, args=(process, records)),
             threading.Thread(target=self._keep_states, args=(process,)),
-            threading.Thread(target=_drop, args=(process,)),
+            threading.Thread(target=self._listen, args=(process,)),
         ]
         for thread in threads:
             thread.start()
@@ -125,12 +126,10 @@ class Pipeline:
             self.ahead += [n for n in range(upto + 1) if str(n) not in accepted]
             self.upto = max(self.upto, upto)
 
-
-def _drop(process: subprocess.Popen[bytes]) -> None:
-    """Read what the process says, so that it never waits to say it."""
-    assert process.stderr is not None
-    for _ in process.stderr:
-        pass
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            self.words.append(line)
 
 
 def prove(folder: Path, seed: int, ends: list[signal.Signals]) -> None:
@@ -142,9 +141,10 @@ def prove(folder: Path, seed: int, ends: list[signal.Signals]) -> None:
         for how in ends:
             after = draw.randint(1, 25)
             code = pipeline.run(records=RECORDS, then=how, after=after)
-            assert code == (143 if how is signal.SIGTERM else -how)
+            assert code == (143 if how is signal.SIGTERM else -how), pipeline.words
         weather.calm = True
-        assert pipeline.run(records=100, then=None, after=0) == 0
+        code = pipeline.run(records=100, then=None, after=0)
+        assert code == 0, pipeline.words
 
         accepted = set(receiver.accepted)
         requests = [r for r in receiver.requests if r.wire]
