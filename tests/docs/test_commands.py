@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -25,8 +26,6 @@ from tests.docs.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.support.sandbox import Sandbox
 
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
@@ -74,36 +73,37 @@ TARGETS = [c for c in commands("sh") if c.startswith("make ")]
 
 @pytest.fixture(scope="module")
 def project(
-    tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox
-) -> tuple[Path, dict[str, str]]:
-    """Return a clone with this environment in it, and its variables."""
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Return a clone with this environment in it, and the variables of its sandbox.
+
+    The sandbox is up, and one run has been; at the end it is down.
+    """
     clone = tmp_path_factory.mktemp("project") / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     (clone / ".venv").symlink_to(Path(sys.prefix))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
     variables = os.environ | {
-        "TAP_POSTHOG_BASE_URL": shared_sandbox.url,
-        "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL": f"{shared_sandbox.url}"
-        "/api/app/webhooks/docs",
+        "SANDBOX_PORT": port,
+        "TAP_POSTHOG_BASE_URL": f"http://127.0.0.1:{port}",
+        "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL": f"http://127.0.0.1:{port}"
+        "/api/app/webhooks/demo",
     }
-    for command in ("install", "run posthog-to-patterns"):
-        ran = subprocess.run(
-            [clone / ".venv/bin/meltano", *command.split()],
-            cwd=clone,
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr
-    return clone, variables
+    try:
+        for command in (
+            ".venv/bin/sandbox up",
+            ".venv/bin/meltano install extractors loaders",
+            ".venv/bin/meltano run posthog-to-patterns",
+        ):
+            typed(command, clone, variables)
+        yield clone, variables
+    finally:
+        typed(".venv/bin/sandbox down", clone, variables)
 
 
-@pytest.mark.parametrize("command", RUN)
-def test_a_command_of_the_docs_works(
-    project: tuple[Path, dict[str, str]], command: str
-) -> None:
-    """What a document tells to type exits 0 when it is typed."""
-    clone, variables = project
+def typed(command: str, clone: Path, variables: dict[str, str]) -> None:
+    """Run a line in a shell, as somebody who typed it, to a good end."""
     ran = subprocess.run(
         ["bash", "-c", command],
         cwd=clone,
@@ -112,8 +112,15 @@ def test_a_command_of_the_docs_works(
         text=True,
         check=False,
     )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
-    assert ran.returncode == 0, ran.stderr
+
+@pytest.mark.parametrize("command", RUN)
+def test_a_command_of_the_docs_works(
+    project: tuple[Path, dict[str, str]], command: str
+) -> None:
+    """What a document tells to type exits 0 when it is typed."""
+    typed(command, *project)
 
 
 @pytest.mark.parametrize("command", TARGETS)

@@ -1,6 +1,7 @@
 """What an analyst asks of the events that the webhook received: one SQL file each.
 
-The first line of a file says what it answers. `people.sql` is put before each.
+The first line of a file says what it answers. `people.sql` is put before each, and
+`activities.sql` before what only rows in `record_format: activity` can answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sandbox.remote import Remote
 
 ANALYSES = ("funnel", "retention", "lifetime_value", "churn", "lead_scoring")
+ON_ACTIVITIES = ("first_purchase",)
 
 
 def run(remote: Remote, name: str) -> str:
@@ -30,6 +32,7 @@ def run(remote: Remote, name: str) -> str:
 def query(name: str) -> tuple[str, str]:
     """Give the title and the SQL of one."""
     folder = resources.files("sandbox.analyses")
-    people = folder.joinpath("people.sql").read_text()
+    shared = "activities" if name in ON_ACTIVITIES else "people"
+    before = folder.joinpath(f"{shared}.sql").read_text()
     own = folder.joinpath(f"{name}.sql").read_text()
-    return own.partition("\n")[0].removeprefix("-- "), people + own
+    return own.partition("\n")[0].removeprefix("-- "), before + own

@@ -14,4 +14,4 @@ select plan, count(*) as "ever paid", count(*) filter (cancelled) as cancelled,
     printf('%.1f %%', 100.0 * count(*) filter (cancelled or silent) / count(*))
         as churn,
     round(avg(days), 1) as "days from first payment to last event"
-from payers where plan is not null group by plan order by count(*) desc
+from payers where plan is not null group by plan order by count(*) desc, plan

@@ -28,6 +28,5 @@ select week as "signed up in week of", max(people) as people,
     coalesce(max(share) filter (nth = 3 and over), '') as "week 3",
     coalesce(max(share) filter (nth = 4 and over), '') as "week 4",
     coalesce(max(share) filter (nth = 5 and over), '') as "week 5",
-    coalesce(max(share) filter (nth = 6 and over), '') as "week 6",
-    coalesce(max(share) filter (nth = 7 and over), '') as "week 7"
+    coalesce(max(share) filter (nth = 6 and over), '') as "week 6"
 from shares group by week order by week
