@@ -15,9 +15,9 @@ from target_patterns_webhook.errors import (
     DeliveryError,
     FatalError,
     GaveUpError,
-    RejectedError,
 )
-from target_patterns_webhook.parcel import Parcel, Refusal, Whole
+from target_patterns_webhook.parcel import Parcel, Whole
+from target_patterns_webhook.refusals import Refusals
 from target_patterns_webhook.retry import Verdict
 
 if TYPE_CHECKING:
@@ -26,14 +26,7 @@ if TYPE_CHECKING:
     from target_patterns_webhook.answer import Answer
     from target_patterns_webhook.batching import Batch, Payload
     from target_patterns_webhook.gate import Attempt, Gate
-
-_TRIALS = 3  # single records, while nothing has been accepted
-_IN_A_ROW = 1000
-_IN_A_ROW_HINT = "Look at the dead-letter file, if there is one, before going on."
-_ALL_REFUSED = (
-    "Check record_format and payload_format against what the receiver takes. "
-    "Nothing was put into the dead-letter file."
-)
+    from target_patterns_webhook.parcel import Refusal
 
 
 class Dispatch:
@@ -58,12 +51,9 @@ class Dispatch:
         self.retries: Counter[str] = Counter()
         self._payload = payload
         self._strict = strict
-        self._keep_refused = keep_refused
+        self._refusals = Refusals(keep=keep_refused, fail=self._fail)
         self._max_retry_seconds = max_retry_seconds
         self._pending: list[Parcel] = []
-        self._held: list[Refusal] = []  # until something is accepted
-        self._in_a_row = 0
-        self._tried = False  # something was refused
         self._unsettled: dict[int, Whole] = {}  # by turn
 
     @property
@@ -107,7 +97,7 @@ class Dispatch:
         """Return when time alone gives something to send; None: only an answer can."""
         if self.failure is not None or not self._pending:
             return None
-        if self._trial and self.gate.under_way:
+        if self._refusals.trial and self.gate.under_way:
             return None
         opens_at = self.gate.wake_at()
         if opens_at is None:
@@ -138,7 +128,7 @@ class Dispatch:
             return self._accept(parcel)
         parcel.unpair()
         if len(parcel.records) == 1:
-            return self._refuse(parcel, answer)
+            return self._refusals.refused(parcel, answer)
         if answer.verdict is Verdict.TOO_LARGE:
             size = parcel.size(self._payload.overhead(parcel.stream))
             self.size = min(self.size or size, size // 2)
@@ -146,7 +136,7 @@ class Dispatch:
         else:
             parcel.suspect = True
             self._push(parcel)
-            self._tried = True
+            self._refusals.suspect()
         return []
 
     def bury(self, refusals: Sequence[Refusal]) -> None:
@@ -156,8 +146,7 @@ class Dispatch:
 
     def finish(self) -> None:
         """Note that no more will come: what is held then was all that was refused."""
-        if self.failure is None and self._held:
-            self._fail(self._refused_all(self._held[-1]))
+        self._refusals.finish()
 
     def _retry(
         self, parcel: Parcel, attempt: Attempt, answer: Answer, now: float
@@ -193,80 +182,32 @@ class Dispatch:
 
     def _accept(self, parcel: Parcel) -> list[Refusal]:
         self.accepted += len(parcel.records)
-        self._in_a_row = 0
         if parcel.twin is not None:
             parcel.twin.suspect = True
             parcel.unpair()
         self._settle(parcel.whole, len(parcel.records))
-        held, self._held = self._held, []
-        return held if self._keep_refused else []
-
-    def _refuse(self, parcel: Parcel, answer: Answer) -> list[Refusal]:
-        """Judge a single record that is refused."""
-        text = answer.response
-        refusal = Refusal(parcel.whole, parcel.records[0], answer.status, text)
-        parcel.whole.refused += 1
-        self._in_a_row += 1
-        self._tried = True
-        if not self.accepted:
-            self._held.append(refusal)
-            if len(self._held) >= _TRIALS:
-                self._fail(self._refused_all(refusal))
-        elif self._in_a_row >= _IN_A_ROW:
-            message = f"{answer.message} It refused {_IN_A_ROW:,} records in a row."
-            self._fail(FatalError(message, hint=_IN_A_ROW_HINT))
-        elif self._keep_refused:
-            return [refusal]
-        self._fail_if_refused(parcel.whole, answer.status)
-        return []
+        return self._refusals.accepted()
 
     def _settle(self, whole: Whole, records: int) -> None:
         whole.left -= records
         if not whole.left:
             del self._unsettled[whole.turn]
             self.done.append(whole)
-        elif whole.refused:
-            self._fail_if_refused(whole, whole.status)
-
-    def _fail_if_refused(self, whole: Whole, status: int) -> None:
-        """Stop, unless there are dead letters, when only refused records are left."""
-        whole.status = status
-        if self._keep_refused or whole.left > whole.refused:
-            return
-        self._fail(
-            RejectedError(
-                f"The webhook refused {whole.refused:,} of {len(whole.batch.records):,}"
-                f" records of a batch of stream {whole.batch.stream!r} with"
-                f" {status}; the others were delivered.",
-                status=status,
-            )
-        )
-
-    def _refused_all(self, refusal: Refusal) -> FatalError:
-        tried = len(self._held)
-        return FatalError(
-            f"The webhook refused every record that was tried ({tried}, of stream "
-            f"{refusal.whole.batch.stream!r}) with {refusal.status}, and took none.",
-            hint=_ALL_REFUSED,
-        )
+        else:
+            self._refusals.settled(whole)
 
     def _fail(self, error: DeliveryError) -> None:
         self.failure = self.failure or error
 
     def _admits(self, now: float) -> bool:
-        trial_under_way = self._trial and self.gate.under_way
+        trial_under_way = self._refusals.trial and self.gate.under_way
         return self.failure is None and not trial_under_way and self.gate.admits(now)
-
-    @property
-    def _trial(self) -> bool:
-        """Whether the receiver may be one that refuses everything."""
-        return self._tried and not self.accepted
 
     def _cut(self, parcel: Parcel) -> tuple[Parcel, list[Parcel]] | None:
         """Return what to send first of a parcel that is not to be sent whole."""
         if len(parcel.records) == 1:
             return None
-        if self._trial:
+        if self._refusals.trial:
             return self._single_out(parcel)
         if parcel.suspect:
             first, second = parcel.bisect()
@@ -280,7 +221,7 @@ class Dispatch:
     def _single_out(self, parcel: Parcel) -> tuple[Parcel, list[Parcel]]:
         """Try the first record, then, if order is free, the last and a middle one."""
         last = len(parcel.records) - 1
-        at = 0 if self._strict else (0, last, last // 2)[len(self._held)]
+        at = 0 if self._strict else (0, last, last // 2)[len(self._refusals.held)]
         parts = list(parcel.single_out(at))
         single = next(p for p in parts if p.start == parcel.start + at)
         rest = [p for p in parts if p is not single]

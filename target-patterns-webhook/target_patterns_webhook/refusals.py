@@ -1,0 +1,103 @@
+"""What a refused record means: put aside, wait and see, or the end of the run. Pure.
+
+A receiver that refuses everything must not turn a data set into dead letters. So until
+something is accepted refused records are held, and the third one ends the run; later a
+thousand in a row do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_patterns_webhook.errors import FatalError, RejectedError
+from target_patterns_webhook.parcel import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.errors import DeliveryError
+    from target_patterns_webhook.parcel import Parcel, Whole
+
+_TRIALS = 3  # single records, while nothing has been accepted
+_IN_A_ROW = 1000
+_IN_A_ROW_HINT = "Look at the dead-letter file, if there is one, before going on."
+_ALL_REFUSED = (
+    "Check record_format and payload_format against what the receiver takes. "
+    "Nothing was put into the dead-letter file."
+)
+
+
+class Refusals:
+    """Counts them, and says of each whether it may be dead-lettered."""
+
+    def __init__(self, *, keep: bool, fail: Callable[[DeliveryError], None]) -> None:
+        """``keep``: there are dead letters; ``fail`` takes what ends the run."""
+        self.held: list[Refusal] = []  # until something is accepted
+        self._keep = keep
+        self._fail = fail
+        self._in_a_row = 0
+        self._seen = False
+        self._accepted = False
+
+    @property
+    def trial(self) -> bool:
+        """Whether the receiver may be one that refuses everything."""
+        return self._seen and not self._accepted
+
+    def suspect(self) -> None:
+        """Note that something was refused, record yet unknown."""
+        self._seen = True
+
+    def accepted(self) -> list[Refusal]:
+        """Note an acceptance. Return what was held and may be dead-lettered now."""
+        self._accepted = True
+        self._in_a_row = 0
+        held, self.held = self.held, []
+        return held if self._keep else []
+
+    def refused(self, parcel: Parcel, answer: Answer) -> list[Refusal]:
+        """Judge a single record that is refused. Return it if it is to be put aside."""
+        whole = parcel.whole
+        refusal = Refusal(whole, parcel.records[0], answer.status, answer.response)
+        whole.refused += 1
+        whole.status = answer.status
+        self._in_a_row += 1
+        self._seen = True
+        if not self._accepted:
+            self.held.append(refusal)
+            if len(self.held) >= _TRIALS:
+                self._fail_all()
+        elif self._in_a_row >= _IN_A_ROW:
+            message = f"{answer.message} It refused {_IN_A_ROW:,} records in a row."
+            self._fail(FatalError(message, hint=_IN_A_ROW_HINT))
+        elif self._keep:
+            return [refusal]
+        self.settled(whole)
+        return []
+
+    def settled(self, whole: Whole) -> None:
+        """Without dead letters, stop when only refused records of a batch are left."""
+        if self._keep or not whole.refused or whole.left > whole.refused:
+            return
+        self._fail(
+            RejectedError(
+                f"The webhook refused {whole.refused:,} of {len(whole.batch.records):,}"
+                f" records of a batch of stream {whole.batch.stream!r} with"
+                f" {whole.status}; the others were delivered.",
+                status=whole.status,
+            )
+        )
+
+    def finish(self) -> None:
+        """Note that no more will come: what is held then was all that was tried."""
+        if self.held:
+            self._fail_all()
+
+    def _fail_all(self) -> None:
+        last = self.held[-1]
+        message = (
+            f"The webhook refused every record that was tried ({len(self.held)}, of "
+            f"stream {last.whole.batch.stream!r}) with {last.status}, and took none."
+        )
+        self._fail(FatalError(message, hint=_ALL_REFUSED))
