@@ -1,0 +1,102 @@
+"""The text of the questions, read back by PostHog's own parser."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.posthog.parser import parse
+from tap_posthog import hogql
+from tap_posthog.hogql import Filters
+from tap_posthog.region import Key, Region
+
+NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
+KEY = Key("2026-11-21T10:00:00.000000Z", "0192aaaa-0000-7000-8000-000000000001")
+EVERY_BOUND = Region(
+    start=NOON,
+    after=KEY,
+    end=NOON,
+    through=KEY,
+    created_from=NOON,
+    created_before=NOON,
+)
+NAMED = Filters(("a",), ("b",))
+QUESTIONS = [
+    hogql.Clock(),
+    hogql.Rows(EVERY_BOUND, NAMED, ("event", "session_id", "person_properties"), 10),
+    hogql.Extent((EVERY_BOUND, Region()), NAMED),
+    hogql.Histogram(EVERY_BOUND, NAMED, timedelta(milliseconds=1), 10),
+    hogql.Distinct(EVERY_BOUND, NAMED),
+    hogql.Hours(EVERY_BOUND, NAMED, timedelta(days=7)),
+]
+
+
+def constants(node: Any) -> list[Any]:  # noqa: ANN401 - a tree of JSON
+    """Collect the constants of a syntax tree."""
+    if isinstance(node, dict):
+        own = [node["value"]] if node.get("node") == "Constant" else []
+        return own + [each for value in node.values() for each in constants(value)]
+    if isinstance(node, list):
+        return [each for item in node for each in constants(item)]
+    return []
+
+
+# No NUL: PostHog takes it out of names when it captures them.
+names_of_events = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
+
+
+@given(st.lists(names_of_events, min_size=1, max_size=3))
+def test_event_names_arrive_as_they_are(names: list[str]) -> None:
+    """Quotes, backslashes, braces, line ends: each name is one constant, unchanged."""
+    question = hogql.Distinct(Region(), Filters(tuple(names)))
+
+    found = constants(parse(question.sql()))
+
+    assert [value for value in found if isinstance(value, str)] == names
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.label)
+def test_each_question_parses_and_has_a_limit_and_no_offset(
+    question: hogql.Question | hogql.Rows,
+) -> None:
+    """PostHog's default LIMIT is 100, and OFFSET is refused for API keys."""
+    tree = parse(question.sql())
+
+    assert tree["limit"] is not None
+    assert tree.get("offset") is None
+    assert "@" not in question.sql()
+
+
+def test_instants_are_typed_and_have_their_time_zone() -> None:
+    """A literal that PostHog cannot read would select nothing, without an error."""
+    assert hogql.moment(NOON) == "toDateTime64('2026-11-21 12:00:00.123456', 6, 'UTC')"
+
+
+def test_an_instant_that_clickhouse_cannot_hold_is_moved_to_the_nearest() -> None:
+    """The year 9999 is later than every event either way."""
+    assert "2299-12-31" in hogql.moment(datetime.max.replace(tzinfo=UTC))
+    assert "1900-01-01" in hogql.moment(datetime.min.replace(tzinfo=UTC))
+
+
+def test_a_keys_condition_has_a_plain_bound_beside_it() -> None:
+    """ClickHouse skips days by it."""
+    sql = hogql.Distinct(Region(after=KEY, through=KEY), Filters()).sql()
+
+    at = "toDateTime64('2026-11-21 10:00:00.000000', 6, 'UTC')"
+    assert f"timestamp >= {at} and (timestamp > {at} or toString(uuid) > '" in sql
+    assert f"timestamp <= {at} and (timestamp < {at} or toString(uuid) <= '" in sql
+
+
+def test_rows_are_asked_with_the_key_first_and_in_its_order() -> None:
+    """Columns that the catalog left out are not asked of the server."""
+    rows = hogql.Rows(Region(), Filters(), ("event", "uuid", "session_id"), 7)
+
+    assert rows.names == ("uuid", "timestamp", "created_at", "event", "session_id")
+    assert rows.sql() == (
+        "select uuid, timestamp, created_at, event, `$session_id` from events "
+        "where true order by timestamp, toString(uuid) limit 7"
+    )

@@ -1,0 +1,237 @@
+"""The reader at work: what is under way at once, what it holds, how it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_posthog.bookmark import Bookmark
+from tap_posthog.errors import GaveUpError, QueryError
+from tap_posthog.reader import Reader
+from tests.tap.model import START, Model, Page
+from tests.tap.test_reader_model import History, Settings, event
+
+if TYPE_CHECKING:
+    from tap_posthog import hogql
+
+PATIENCE = 30  # seconds, for what takes microseconds on an idle machine
+
+
+class Slow(Model):
+    """A model that takes a moment for each question, and notes how many are open."""
+
+    def __init__(self, *, rows: int, fail_at: int | None = None) -> None:
+        super().__init__(
+            [event(n) for n in range(rows)], now=START + timedelta(days=30)
+        )
+        self.lock = threading.Lock()
+        self.open = self.most_open = self.reads = 0
+        self.fail_at = fail_at
+
+    def ask(
+        self, question: hogql.Question, *, divisible: bool = True
+    ) -> list[list[Any]]:
+        """Answer as one of those that are open."""
+        self._enter()
+        try:
+            return super().ask(question, divisible=divisible)
+        finally:
+            self._leave()
+
+    def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
+        """Answer as one of those that are open, or fail at a given page."""
+        self._enter()
+        try:
+            with self.lock:
+                self.reads += 1
+                failing = self.reads == self.fail_at
+            if failing:
+                msg = "waited long enough"
+                raise GaveUpError(msg)
+            time.sleep(0.002)
+            return super().read(question, divisible=divisible)
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+
+    def _leave(self) -> None:
+        with self.lock:
+            self.open -= 1
+
+    def wait_for_reads(self, count: int) -> bool:
+        """Wait until so many pages were asked for."""
+        deadline = time.monotonic() + PATIENCE
+        while self.reads < count and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return self.reads >= count
+
+
+def reader(model: Model, chosen: Settings) -> Reader:
+    """Build a reader that starts from nothing."""
+    return Reader(model, chosen, Bookmark(), columns=(), log=lambda _: None)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_more_queries_are_under_way_than_allowed(most: int) -> None:
+    """PostHog allows three a project, shared with its other users."""
+    model = Slow(rows=90)
+    chosen = Settings(page_size=3, max_concurrent_queries=most)
+
+    sent = [row for batch in reader(model, chosen).batches() for row in batch.rows]
+
+    assert sent == model.events
+    assert model.most_open <= most
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_the_next_page_is_on_its_way_while_one_is_used(most: int) -> None:
+    """And no more than a few: memory is bounded by pages, not by the plan."""
+    model = Slow(rows=300)
+    batches = reader(
+        model, Settings(page_size=3, max_concurrent_queries=most)
+    ).batches()
+    while not next(batches).rows:
+        pass
+
+    assert model.wait_for_reads(2)
+    time.sleep(0.05)
+    assert model.reads <= 1 + most
+    batches.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_threads_end_with_the_reader() -> None:
+    """Whoever stops in the middle leaves nothing behind."""
+    before = threading.active_count()
+    batches = reader(Slow(rows=300), Settings()).batches()
+    next(batches)
+
+    batches.close()  # type: ignore[attr-defined]  # it is a generator
+
+    assert threading.active_count() == before
+
+
+def test_an_error_comes_out_after_the_good_pages_before_it() -> None:
+    """What was read is written, and the state behind it, before the run ends."""
+    model = Slow(rows=90, fail_at=5)
+    history = History(Settings(page_size=3, max_concurrent_queries=1))
+
+    with pytest.raises(GaveUpError):
+        history.run(model)
+
+    assert len(history.sent) == 12
+    assert Bookmark.from_state(history.state).at == history.sent[-1]
+
+
+def test_rows_out_of_order_stop_the_run() -> None:
+    """A server that sorts otherwise would make the keyset lose rows."""
+
+    class Unsorted(Model):
+        def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
+            return Page(super().read(question, divisible=divisible).rows[::-1])
+
+    model = Unsorted([event(1), event(2)], now=START + timedelta(days=1))
+
+    with pytest.raises(QueryError, match="out of order"):
+        History(Settings()).run(model)
+
+
+def test_copies_are_sent_once_and_counted() -> None:
+    """Rows that PostHog has not merged yet, also where a page ends between two."""
+    events = [event(n // 3) for n in range(60)]
+    model = Model(events, now=START + timedelta(days=1))
+    chosen = reader(model, Settings(page_size=4))
+
+    sent = [row for batch in chosen.batches() for row in batch.rows]
+
+    assert sent == events[::3]
+    assert chosen.figures.read - chosen.figures.duplicates == 20
+
+
+def test_one_millisecond_with_more_rows_than_pages_hold_is_paged() -> None:
+    """By the key, in order, with a state when all of it has passed."""
+    events = [event(10, uuid=n) for n in range(100)]
+    history = History(Settings(page_size=7))
+
+    history.run(Model(events, now=START + timedelta(days=1)))
+
+    assert history.sent == [each.key for each in events]
+
+
+def test_a_run_with_few_rows_costs_few_queries() -> None:
+    """Clock, recheck, one extent for both passes, and a page for each."""
+    model = Model([event(n) for n in range(50)], now=START + timedelta(hours=2))
+    chosen = Settings(page_size=1_000, recheck_hours=24)
+    history = History(chosen)
+    history.run(model)
+    model.events += [event(30, late=100), event(130)]
+    model.asked.clear()
+    model.now += timedelta(hours=1)
+
+    history.run(model)
+
+    labels = [question.label for question in model.asked]
+    assert labels == ["clock", "recheck", "extent", "rows", "rows"]
+
+
+def test_a_followers_cycle_between_two_looks_back_costs_three_queries() -> None:
+    """Clock, extent and a page; a cycle without news costs two."""
+    model = Model([event(0)], now=START + timedelta(hours=1))
+    history = History(Settings())
+    history.run(model)
+    model.events.append(event(60))
+    model.now += timedelta(minutes=5)
+    model.asked.clear()
+
+    history.run(model, look_back=False)
+    first = [question.label for question in model.asked]
+    history.run(model, look_back=False)
+
+    assert first == ["clock", "extent", "rows"]
+    assert len(model.asked) == 5
+
+
+def test_a_server_clock_that_stepped_back_moves_nothing() -> None:
+    """The run reads nothing, says why, and the state stays."""
+    model = Model([event(0)], now=START + timedelta(hours=5))
+    history = History(Settings())
+    history.run(model)
+    state = history.state
+    model.events.append(event(60))
+    model.now -= timedelta(hours=2)
+
+    history.run(model)
+
+    assert len(history.sent) == 1
+    assert history.state == state
+    assert "Nothing to read yet" in history.logged[-1]
+
+
+def test_an_empty_project_leaves_only_the_time_of_reading() -> None:
+    """The next run starts from it, and misses nothing."""
+    model = Model([], now=START + timedelta(hours=1))
+    history = History(Settings())
+
+    history.run(model)
+
+    assert set(history.state) == {"replication_key", "ingested_before"}
+    model.events.append(event(10))
+    history.run(model)
+    assert history.sent == [event(10).key]
+
+
+def test_names_choose_the_events() -> None:
+    """Included names only, without the excluded ones."""
+    events = [event(n, name="abc"[n % 3]) for n in range(9)]
+    history = History(Settings(include_events=("a", "b"), exclude_events=("b",)))
+
+    history.run(Model(events, now=START + timedelta(days=1)))
+
+    assert history.sent == [each.key for each in events if each.event == "a"]
