@@ -1,6 +1,6 @@
-"""The crew: threads that send what is held, and one that keeps time and writes states.
+"""The crew: threads that send what is held, and the keeper beside them.
 
-Owns every thread and every wait. What is sent, when, and what an answer means is
+Owns every sender and every wait. What is sent, when, and what an answer means is
 decided in holdings.py and below it; how one request goes is transport.py's.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from target_patterns_webhook.dead_letter import DeadLetters
 from target_patterns_webhook.figures import Figures
 from target_patterns_webhook.holdings import Holdings
+from target_patterns_webhook.keeper import Keeper
 from target_patterns_webhook.transport import Transport
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class Delivery:
     ) -> None:
         """``write_state`` is called by one thread; what it raises ends the delivery."""
         self._settings = settings
-        self._write_state = write_state
         self._clock = clock
         self._wait = wait
         self._holdings = Holdings(settings, clock=clock, chance=chance)
@@ -63,18 +63,24 @@ class Delivery:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # something to send, maybe
         self._room = threading.Condition(self._lock)  # something was settled, or failed
-        self._time = threading.Condition(self._lock)  # a state is safe, or one to seal
         self._opened = 0  # batches
-        self._wake_at = 0.0  # when the keeper looks for what is due
         self._burying = 0
-        self._stopping = self._closing = self._ended = False
+        self._stopping = self._closing = False
         self._failure: BaseException | None = None
         self._noted: set[str] = set()
         self._stack = ExitStack()
         self._dead_letters: DeadLetters | None = None
         self._transports: list[Transport] = []
         self._senders: list[threading.Thread] = []
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._keeper = Keeper(
+            self._holdings,
+            self._lock,
+            write_state=write_state,
+            sealed=self._work.notify_all,
+            failed=self._fail,
+            clock=clock,
+            wait=wait,
+        )
 
     def __enter__(self) -> Self:
         """Open the dead-letter file and start. Raises ConfigError; sends nothing."""
@@ -92,8 +98,9 @@ class Delivery:
                 sender.daemon = True
                 self._senders.append(sender)
             self._stack = stack.pop_all()
-        for thread in (*self._senders, self._keeper):
-            thread.start()
+        for sender in self._senders:
+            sender.start()
+        self._keeper.start()
         return self
 
     def __exit__(
@@ -118,10 +125,7 @@ class Delivery:
                 transport.abort()
             for sender in self._senders:
                 sender.join(5)
-            with self._lock:
-                self._ended = True
-                self._time.notify_all()
-            self._join_keeper()
+            self._keeper.end(patient=lambda: not self._stopping)
         if kind is None and self._problem is not None:
             raise self._problem
 
@@ -144,8 +148,7 @@ class Delivery:
         """Take the JSON of a STATE's value, written once all before it is delivered."""
         with self._lock:
             self._holdings.mark(state)
-            if self._holdings.watermark.ready:
-                self._time.notify()
+            self._keeper.nudge()
             self._raise_problem()
 
     def drain(self, timeout: float | None = None) -> bool:
@@ -173,7 +176,8 @@ class Delivery:
         with self._lock:
             self._stopping = True
             self._holdings.dispatch.hurry(self._clock())
-            self._wake_all()
+            self._work.notify_all()
+            self._room.notify_all()
 
     @property
     def _problem(self) -> BaseException | None:
@@ -187,10 +191,6 @@ class Delivery:
         if self._problem is not None:
             raise self._problem
 
-    def _wake_all(self) -> None:
-        for condition in (self._work, self._room, self._time):
-            condition.notify_all()
-
     def _await_room(self) -> None:
         self._raise_problem()
         while self._holdings.full and not self._stopping:
@@ -203,9 +203,7 @@ class Delivery:
         """Make the keeper look up in time for a batch that was just opened."""
         self._opened = self._holdings.batcher.opened
         self._holdings.note_oldest()
-        due = self._holdings.batcher.due()
-        if due is not None and due < self._wake_at:
-            self._time.notify()
+        self._keeper.nudge()
 
     def _hopeless(self, until: float | None) -> bool:
         """Whether, stopping, nothing can be sent any more before ``until``."""
@@ -220,9 +218,13 @@ class Delivery:
             while (taken := self._take()) is not None:
                 self._deliver(transport, *taken)
         except BaseException as error:  # noqa: BLE001 - it comes out of add or drain
-            with self._lock:
-                self._failure = self._failure or error
-                self._wake_all()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+            self._work.notify_all()
+            self._room.notify_all()
 
     def _take(self) -> tuple[Parcel, Attempt] | None:
         dispatch = self._holdings.dispatch
@@ -261,45 +263,8 @@ class Delivery:
         """Tell whoever waits for what an answer may have changed."""
         if self._holdings.dispatch.waiting:
             self._work.notify()
-        if self._holdings.watermark.ready:
-            self._time.notify()
+        self._keeper.nudge()
         self._room.notify()
-
-    def _keep(self) -> None:
-        """Be the keeper: seal what is due, write states as they become safe."""
-        try:
-            while not self._write_next():
-                pass
-        except BaseException as error:  # noqa: BLE001 - it comes out of add or drain
-            with self._lock:
-                self._failure = self._failure or error
-                self._wake_all()
-
-    def _write_next(self) -> bool:
-        """Write the state that is safe, or wait for one. Return whether it is over."""
-        with self._lock:
-            if self._holdings.seal(due_only=True):
-                self._work.notify_all()
-            state = self._holdings.watermark.take()
-            if state is None:
-                if self._ended:
-                    return True
-                due = self._holdings.batcher.due()
-                self._wake_at = float("inf") if due is None else due
-                left = None if due is None else max(_LEAST, due - self._clock())
-                self._wait(self._time, left)
-                return False
-        self._write_state(state)
-        with self._lock:
-            self.figures.states += 1
-        return False
-
-    def _join_keeper(self) -> None:
-        """Await the last state; after ``stop``, not for ever if nobody reads it."""
-        patience = 10
-        while self._keeper.is_alive() and patience:
-            self._keeper.join(0.5)
-            patience -= self._stopping
 
     def _report(self, parcel: Parcel, answer: Answer) -> None:
         """Log what a person would want to know, once or seldom."""
