@@ -36,6 +36,10 @@ ASKS_FOR_MORE = (
 )
 
 
+# What a stream map's expression raises for a record that it was not written for.
+_IN_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
 class WebhookSink(Sink):
     """A stream as the SDK has transformed it. Holds no record: each goes on at once."""
 
@@ -115,6 +119,11 @@ class SdkIntake(Intake):
             raise NoKeyError(self.line, problem) from None
         except MappingError as error:
             raise self._unusable_map(error) from None
+        except _IN_EXPRESSIONS as error:
+            if isinstance(error, MalformedError):
+                raise
+            what = f"{type(error).__name__} in an expression"
+            raise self._unusable_map(what) from None
         if not self.handed_on:
             self.filtered += 1
 
@@ -129,7 +138,7 @@ class SdkIntake(Intake):
             problem = f"the SCHEMA of stream {name} is no valid JSON schema"
             raise InputError(self.line, problem) from None
 
-    def _unusable_map(self, error: MappingError) -> InputError:
+    def _unusable_map(self, error: MappingError | str) -> InputError:
         problem = f"stream_maps cannot be applied here ({error})".replace(".)", ")")
         return InputError(self.line, problem, hint="Mend stream_maps, then run again.")
 

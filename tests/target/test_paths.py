@@ -132,16 +132,31 @@ def test_validation_names_the_place_not_the_value() -> None:
     assert "canary" not in ended.stderr
 
 
-def test_a_bad_stream_map_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("expression", "number", "problem"),
+    [
+        ("nope(", 1, "Failed to parse expression nope("),
+        ("canary", 2, "Failed to evaluate simpleeval expressions canary"),
+        ("a + 'x'", 3, "TypeError in an expression"),
+    ],
+)
+def test_a_bad_stream_map_is_one_line(
+    expression: str,
+    number: int,
+    problem: str,
+) -> None:
     """A stream map that cannot be used ends the run with one line, no traceback."""
-    lines = [SCHEMA, {"type": "RECORD", "stream": "s", "record": {"a": 1}}]
+    records = [{"a": "text"}, {"a": 1}]
+    lines: list[dict[str, Any]] = [SCHEMA]
+    lines += [{"type": "RECORD", "stream": "s", "record": r} for r in records]
     with Receiver() as receiver:
-        config = {"webhook_url": receiver.url, "stream_maps": {"s": {"x": "nope("}}}
+        maps = {"s": {"x": expression}}
+        config = {"webhook_url": receiver.url, "stream_maps": maps}
         ended = run_inside(config, "\n".join(map(json.dumps, lines)).encode())
 
     assert ended.code == 1
     assert ended.error == (
-        "Input line 1: stream_maps cannot be applied here (Failed to parse expression "
-        "nope(). Mend stream_maps, then run again."
+        f"Input line {number}: stream_maps cannot be applied here ({problem}). "
+        "Mend stream_maps, then run again."
     )
     assert "Traceback" not in ended.stderr
