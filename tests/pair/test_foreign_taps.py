@@ -70,7 +70,7 @@ def test_rows_of_a_postgres_table_arrive(
     assert first == ROWS
     # These taps read the row of their bookmark again.
     assert len(rows) == ROWS + MORE + 1
-    assert {row["id"]: row for row in rows}.keys() == set(range(1, ROWS + MORE + 1))
+    assert {row["id"] for row in rows} == set(range(1, ROWS + MORE + 1))
     for row in rows:
         n = row["id"]
         assert row["name"] == f"visitor ☃ {n}"
@@ -91,7 +91,7 @@ def test_rows_of_a_mariadb_table_arrive(ends: Ends, tmp_path: Path) -> None:
         ends.pipe(tap=selected(tap, tmp_path)).run()
 
     rows = [json.loads(text, parse_float=Decimal) for text in ends.records()]
-    assert [row["id"] for row in rows] == list(range(1, ROWS + 1))
+    assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1))
     for row in rows:
         assert row["name"] == f"visitor ☃ {row['id']}"
         assert row["amount"] == Decimal(row["id"]) * 3 / 2

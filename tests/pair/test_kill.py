@@ -39,7 +39,7 @@ def test_many_kills_lose_nothing(
     ends: Ends, victims: tuple[str, ...], seed: int
 ) -> None:
     """The same over many kills at random places, each run killed again."""
-    kill_and_resume(ends, victims, kills=20, rows=40_000, seed=seed)
+    kill_and_resume(ends, victims, kills=10, rows=20_000, seed=seed)
 
 
 def kill_and_resume(
@@ -81,9 +81,9 @@ def kill_once(ends: Ends, pipe: Pipe, victims: tuple[str, ...], progress: int) -
 
 def overtaken(ends: Ends, pipe: Pipe) -> set[str]:
     """Return the events that the last state counts as delivered and that are not."""
-    if pipe.state is None:
+    bookmark = pipe.state["bookmarks"]["events"] if pipe.state else {}
+    if "replication_key_value" not in bookmark:  # killed before the first event
         return set()
-    bookmark = pipe.state["bookmarks"]["events"]
     behind = ends.sandbox.sql(f"""
         select toString(uuid) from events where
             (timestamp, toString(uuid)) <= (
