@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.support import rows as rows_support
+
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
@@ -17,19 +19,10 @@ ASC = '["timestamp"]'
 
 
 def fill(sandbox: Sandbox, rows: int, timestamp: str, **columns: str) -> None:
-    """Insert rows at instants that are SQL over `number`; uuids count up."""
-    exprs = {
-        "uuid": "toUUID(concat('00000000-0000-7000-8000-', leftPad(toString(number),"
-        " 12, '0')))",
-        "event": "'e'",
-        "distinct_id": "'d'",
-        "timestamp": timestamp,
-        "created_at": "toDateTime64('2025-01-01 00:00:00', 6, 'UTC')",
-    } | columns
-    names, values = ", ".join(exprs), ", ".join(exprs.values())
-    sandbox.sql(
-        f"insert into events ({names}) select {values} from numbers({rows})"  # noqa: S608 - a test's own
-    )
+    """Insert rows at instants that are SQL over `number`, and stop the clock."""
+    created = "toDateTime64('2025-01-01 00:00:00', 6, 'UTC')"
+    columns = {"distinct_id": "'d'", "created_at": created} | columns
+    rows_support.fill(sandbox, rows, timestamp=timestamp, **columns)
     sandbox.behave(frozen_at=NOW)
 
 
