@@ -39,6 +39,7 @@ class Counts:
         self._pool = pool
         self._filters = filters
         self._log = log
+        self._in_smaller_parts = False  # said once a run
 
     def now(self) -> datetime:
         """Read the server's clock."""
@@ -92,7 +93,11 @@ class Counts:
             counts = self._ask(histogram)
         except TooHeavyError:
             if planner.refuse(question):
-                self._log("Counting events in smaller parts: too many for one query")
+                if not self._in_smaller_parts:
+                    self._log(
+                        "Counting in smaller parts: too many events for one query"
+                    )
+                self._in_smaller_parts = True
                 return
             counts = self._ask(histogram, divisible=False)
         planner.answer(question, [(int(number), int(rows)) for number, rows in counts])
