@@ -112,6 +112,10 @@ class Client:
         """Say what time it is at the server, by the last answer's `Date`."""
         return self._now() + self._ahead
 
+    def scrubbed(self, text: str) -> str:
+        """Return a server's words without the key, should it have repeated it."""
+        return text.replace(self._settings.api_key, "***")
+
     def stop(self) -> None:
         """Wake every wait; what is still to be asked is not."""
         self._stopped.set()
@@ -175,7 +179,7 @@ class Client:
         )
 
     def _asked_to_wait(self, answer: Answer, attempt: int) -> Setback:
-        said = detail(answer.body).replace(self._settings.api_key, "***")
+        said = self.scrubbed(detail(answer.body))
         asked = retry_after(answer.headers, self._now())
         wait = backoff(attempt, self._rng) if asked is None else asked
         limit = judge(answer.status) is Verdict.WAIT
@@ -245,7 +249,7 @@ class Client:
         )
 
     def _too_heavy(self, answer: Answer) -> str:
-        said = detail(answer.body) or "no reason given"
+        said = self.scrubbed(detail(answer.body)) or "no reason given"
         return (
             f"One query was too much for PostHog ({answer.status}): {said}. Lower "
             "page_size, or run again at a quieter time; it goes on from the last state"

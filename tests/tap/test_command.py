@@ -54,6 +54,23 @@ def test_an_error_is_one_line_and_status_1(
     _assert_clean(outcome.err)
 
 
+@pytest.mark.parametrize("action", ["401", "403", "404", "429:9", "503", "cut", "400"])
+def test_the_key_is_in_no_output(sandbox: Sandbox, tmp_path: Path, action: str) -> None:
+    """Not even in the most talkative log, whatever goes wrong."""
+    sandbox.fault({"path": "/query/", "share": 1, "actions": [action]})
+
+    outcome = run(
+        tmp_path,
+        config(sandbox, api_key="phx_CANARY", max_wait_seconds=1),
+        env={"TAP_POSTHOG_LOGLEVEL": "DEBUG"},
+    )
+
+    assert outcome.status == 1
+    assert "| DEBUG" in outcome.err
+    assert b"CANARY" not in outcome.out
+    _assert_clean(outcome.err)
+
+
 def test_quota_and_bad_queries_stop_at_once(sandbox: Sandbox, tmp_path: Path) -> None:
     """What PostHog refuses for good is not asked again."""
     sandbox.behave(org_quota_exceeded=True)

@@ -96,7 +96,7 @@ class QuerySource:
         found, error = self._client.call(request, parse, divisible=divisible)
         if error:
             self._client.stop()
-            said = " ".join(str(error).split())
+            said = self._client.scrubbed(" ".join(str(error).split()))
             msg = f"PostHog could not answer the query: {said[:300]}"
             raise QueryError(msg)
         return found
