@@ -62,9 +62,8 @@ class Ground:
             base_url=url,
             project_id=query.PROJECT,
             api_key=query.API_KEY,
-            page_size=query.PAGE_SIZE,
             start_date=f"{self.start:%Y-%m-%dT%H:%M:%SZ}",
-            **settings,
+            **{"page_size": query.PAGE_SIZE, **settings},
         )
 
     def target(self, url: str, **settings: Any) -> list[Any]:  # noqa: ANN401 - JSON

@@ -24,7 +24,7 @@ LATENCY = 0.15
 OURS, USUAL, FAST = (
     "tap-posthog",
     "usual SDK tap",
-    "the same, with the SDK's msgspec writer",
+    "the same, SDK's msgspec writer",
 )
 TEXT, DECODED = "floor, `properties` stay text", "floor, everything decoded"
 HEAD = ["", "events/s", "time, ours = 1", "first record", "processor", "peak memory"]

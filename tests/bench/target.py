@@ -27,7 +27,7 @@ COMPRESSIONS = ("none", "gzip")
 OURS, USUAL, FAST = (
     "target-patterns-webhook",
     "plain BatchSink",
-    "the same, with the SDK's msgspec reader",
+    "the same, SDK's msgspec reader",
 )
 POSTED, JOINED = "floor, records stay bytes, posted", "floor, not even posted"
 
