@@ -17,6 +17,7 @@ from target_patterns_webhook.batching import Batch
 from target_patterns_webhook.dead_letter import DeadLetters
 from target_patterns_webhook.errors import ConfigError, FatalError
 from target_patterns_webhook.parcel import Refusal, Whole
+from tests.support.receiver import Receiver
 
 HOSTILE = [
     b'{"id": 1, "n":1180591620717411303424, "x":1e400, "s":"\\ud800"}',
@@ -134,6 +135,31 @@ def test_dead_letters_become_singer_input(path: Path) -> None:
     for line, record in zip(lines[1:5], HOSTILE, strict=True):
         assert line.endswith(b',"record":' + record + b"}")
     assert not out.stderr
+
+
+def test_dead_letters_are_sent_again_by_one_pipe(path: Path, tmp_path: Path) -> None:
+    """The file piped back into the target reaches a mended receiver byte for byte."""
+    with DeadLetters(path) as letters:
+        letters.write([refusal(record) for record in HOSTILE])
+    config = tmp_path / "config.json"
+    with Receiver() as hook:
+        hook.keep = False  # the hostile records are not for json.loads
+        config.write_text(json.dumps({"webhook_url": hook.url}))
+        again = subprocess.run(
+            [sys.executable, "-m", "target_patterns_webhook.replay", str(path)],
+            capture_output=True,
+            check=True,
+        )
+        target = subprocess.run(
+            ["target-patterns-webhook", "--config", str(config)],
+            input=again.stdout,
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.defpath}"},
+        )
+
+    assert target.returncode == 0, target.stderr.decode()
+    assert hook.bytes == len(b"[" + b",".join(HOSTILE) + b"]")
 
 
 def test_a_torn_line_is_left_out_and_named(path: Path) -> None:
