@@ -83,7 +83,8 @@ class Client:
         self._sleep = sleep or self._stopped.wait
         self._lock = threading.Lock()
         self._closed_until = 0.0  # by the clock: nobody knocks before
-        self._reached = False
+        self._reached = False  # something answered at that address
+        self._understood = False  # and it was PostHog
         self._ahead = timedelta(0)  # of the server's clock before this machine's
 
     def call(
@@ -139,10 +140,12 @@ class Client:
                 verdict = judge(answer.status)
                 if verdict is Verdict.READ:
                     try:
-                        return parse(answer.body)
+                        found = parse(answer.body)
                     except ValueError:
-                        wait = backoff(attempt, self._rng)
-                        setback = Setback("an answer that is not JSON", wait)
+                        setback = self._unreadable(attempt)
+                    else:
+                        self._understood = True
+                        return found
                 elif verdict is Verdict.STOP:
                     raise self._refusal(answer)
                 elif verdict is Verdict.SHRINK and divisible:
@@ -177,6 +180,11 @@ class Client:
             backoff(attempt, self._rng),
             reached=exc.connected or self._reached,
         )
+
+    def _unreadable(self, attempt: int) -> Setback:
+        """Try again, but not for long where no answer has ever made sense."""
+        reason, wait = "an answer that is not PostHog's", backoff(attempt, self._rng)
+        return Setback(reason, wait, reached=self._understood)
 
     def _asked_to_wait(self, answer: Answer, attempt: int) -> Setback:
         said = self.scrubbed(detail(answer.body))

@@ -96,8 +96,9 @@ class Output(SingerWriter):
 
         All that must survive is out already, since states are flushed as they come.
         """
-        words = f"Stopped by {signal.Signals(signum).name}. {self.farewell()}\n"
-        os.write(2, words.encode())
+        clear = "\r\x1b[K" if os.isatty(2) else ""  # of a live line
+        words = f"{clear}Stopped by {signal.Signals(signum).name}. {self.farewell()}"
+        os.write(2, f"{words.rstrip()}\n".encode())
         os._exit(SIGNAL_EXIT + signum)
 
 

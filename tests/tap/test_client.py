@@ -176,6 +176,17 @@ def test_a_server_that_never_answered_is_given_up_soon() -> None:
     assert moment.seconds <= 60
 
 
+def test_a_server_that_is_not_posthog_is_given_up_soon(sandbox: Sandbox) -> None:
+    """Some web page at `base_url` does not cost an hour either."""
+    fault(sandbox, "garbage")
+    moment = Time()
+
+    with pytest.raises(errors.GaveUpError, match=r"not PostHog's\. Check base_url"):
+        ask(client(sandbox, moment))
+
+    assert moment.seconds <= 60
+
+
 @pytest.mark.parametrize(
     ("key", "project", "error"),
     [
