@@ -5,7 +5,8 @@
     ├── StateError           the state or catalog that came in: the user edits it
     ├── PostHogError         PostHog answered, and trying again will not help
     │   ├── AuthError        401, 403: the key
-    │   ├── ProjectError     404: project_id, base_url, or an old server
+    │   ├── ProjectError     404: project_id or base_url
+    │   │   └── MissingEndpointError   an old server: read its events list
     │   ├── QuotaError       402: the plan
     │   └── QueryError       400 and what else is no answer to our question
     ├── TooHeavyError        504, 512: the caller asks for less
