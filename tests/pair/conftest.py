@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def both_sides() -> Iterator[Sandbox]:
     """PostHog and Patterns in one process, as the last test left them."""
     with Sandbox(side="both") as sandbox:
