@@ -248,7 +248,7 @@ def test_one_connection_serves_many_requests() -> None:
 
 
 def test_a_kept_connection_that_was_reset_is_told_apart() -> None:
-    """Only then may the batch be sent again at once; a first connection is no excuse."""
+    """Only then is the batch sent again at once; a first connection is no excuse."""
     with Receiver([200, "reset"]) as hook, Attempts(hook.url) as attempt:
         attempt()
         assert attempt().stale
