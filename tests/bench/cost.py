@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 BACKFILLS = (1_000_000, 10_000_000, 100_000_000)
 AIRBYTE_PAGE = 1_000
+LATENCY = 0.15
 WIDE_PAGE = 50_000  # the most that PostHog gives
 PICTURE = "benchmarks.svg"
 COST = f"""Requests of every kind, and the bytes that ClickHouse says it read for them,
@@ -45,6 +46,7 @@ class Reading:
     nbytes: int
     scan: int
     run: Run
+    late: Run | None  # from a server that takes its time
 
     @property
     def reader(self) -> Reader:
@@ -63,15 +65,19 @@ def measure(ground: Ground, report: Report) -> None:
             count = ground.size(size)
             ground.fill(sandbox, held, count - held)
             held = count
-            readings.append(read(ground, sandbox, count, PAGE_SIZE))
+            late = LATENCY if size == SIZES[-1] else 0
+            readings.append(read(ground, sandbox, count, PAGE_SIZE, late))
             writings.append(write(ground, count))
         wide = read(ground, sandbox, count, WIDE_PAGE)
     at_posthog(report, readings, wide)
     quotas(report, readings[-1], wide)
+    waiting(report, readings[-1])
     growth(report, readings, writings)
 
 
-def read(ground: Ground, sandbox: Sandbox, count: int, page_size: int) -> Reading:
+def read(
+    ground: Ground, sandbox: Sandbox, count: int, page_size: int, latency: float = 0
+) -> Reading:
     """Run the tap at the sandbox itself for its cost, then with the answers kept."""
     with replay(sandbox.url) as url:
         sandbox.forget_requests()
@@ -79,9 +85,15 @@ def read(ground: Ground, sandbox: Sandbox, count: int, page_size: int) -> Readin
         run(tap)
         asked = sandbox.requests()
         done = run(tap)
+        late = None
+        if latency:
+            with replay(url, latency) as far:
+                tap = ground.tap(far, page_size=page_size)
+                run(tap)  # so that this server has every answer too
+                late = run(tap)
     assert done.records == count, done
     nbytes = sum(request["bytes_read"] or 0 for request in asked)
-    return Reading(count, page_size, len(asked), nbytes, scan(sandbox), done)
+    return Reading(count, page_size, len(asked), nbytes, scan(sandbox), done, late)
 
 
 def write(ground: Ground, count: int) -> Run:
@@ -162,6 +174,24 @@ def quotas(report: Report, last: Reading, wide: Reading) -> None:
         " Airbyte's connector asks for 10,000 a page and so loses the rest of each"
         " slice; the rows show what it would take if it read on.",
         table(head, rows),
+    )
+
+
+def waiting(report: Report, last: Reading) -> None:
+    """Compare a server that answers at once with one that takes 150 ms."""
+    assert last.late is not None
+    share = 1 - last.run.seconds / last.late.seconds
+    rows = [
+        [name, f"{one.seconds:.2f} s", f"{one.rate(last.events):,.0f}"]
+        for name, one in (("at once", last.run), ("after 150 ms", last.late))
+    ]
+    report.ratio("share of its time that the tap waits", share, 0.1, at_most=True)
+    report.add(
+        "Waiting",
+        f"The tap over {last.events:,} events from a server that answers each request"
+        f" at once, and from one that takes 150 ms: {share:.0%} of the time is"
+        " waiting.",
+        table(["the server answers", "time", "events/s"], rows),
     )
 
 

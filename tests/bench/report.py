@@ -126,8 +126,8 @@ def machine() -> str:
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux"
-        f" {platform.release()}, Python {platform.python_version()}."
+        f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux,"
+        f" Python {platform.python_version()}."
     )
 
 

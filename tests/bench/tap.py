@@ -1,6 +1,6 @@
 """How fast the tap reads: beside the usual SDK tap and beside the floors.
 
-Its waiting too. What it costs at PostHog is in `cost.py`.
+What it costs at PostHog, and how long it waits, is in `cost.py`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 EVENTS = 150_000
-WAITING_EVENTS = 300_000
-LATENCY = 0.15
 OURS, USUAL, FAST = (
     "tap-posthog",
     "usual SDK tap",
@@ -39,9 +37,6 @@ def measure(ground: Ground, report: Report) -> None:
     count = ground.size(EVENTS)
     with ground.sandbox(count) as sandbox:
         beside_others(ground, report, sandbox, count)
-    count = ground.size(WAITING_EVENTS)
-    with ground.sandbox(count) as sandbox:
-        waiting(ground, report, sandbox, count)
 
 
 def whole(count: int, program: Callable[[], Run]) -> Callable[[], Run]:
@@ -90,28 +85,3 @@ def beside_others(ground: Ground, report: Report, sandbox: Sandbox, count: int) 
     report.ratio("tap / usual SDK tap", done[USUAL].seconds / ours.seconds, 4)
     report.ratio("tap / floor with text", done[TEXT].seconds / ours.seconds, 0.4)
     report.add("The tap alone", SERVED.format(count=count), table(HEAD, rows))
-
-
-def waiting(ground: Ground, report: Report, sandbox: Sandbox, count: int) -> None:
-    """Compare a server that answers at once with one that takes 150 ms a page."""
-    with replay(sandbox.url) as near, replay(near, LATENCY) as far:
-        runs = {
-            url: whole(count, lambda url=url: run(ground.tap(url)))  # type: ignore[misc]
-            for url in (near, far)
-        }
-        for once in runs.values():
-            once()  # so that each server has every answer
-        done = alternate(runs, ground.rounds)
-    at_once, late = (middle(done[url]) for url in (near, far))
-    share = 1 - at_once.seconds / late.seconds
-    rows = [
-        [name, f"{one.seconds:.2f} s", f"{one.rate(count):,.0f}"]
-        for name, one in (("at once", at_once), ("after 150 ms", late))
-    ]
-    report.ratio("share of its time that the tap waits", share, 0.1, at_most=True)
-    report.add(
-        "Waiting",
-        f"The tap over {count:,} events from a server that answers each request at"
-        f" once, and from one that takes 150 ms: {share:.0%} of the time is waiting.",
-        table(["the server answers", "time", "events/s"], rows),
-    )
