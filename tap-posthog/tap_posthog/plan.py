@@ -102,7 +102,7 @@ class Planner:
         """Take in a histogram: (stretch number, rows), ascending, no empty stretches.
 
         An answer may have been cut short, silently. It is complete where it accounts
-        for all rows, or reaches the range's end; else what is behind it is asked again.
+        for all rows; else what lies behind it stays as it was known.
         """
         first, last = self._span(question)
         old = self._cells[first:last]
@@ -115,8 +115,14 @@ class Planner:
             for number, rows in counts
         ]
         missing = sum(cell.rows for cell in old) - sum(cell.rows for cell in new)
-        if new and missing > 0 and new[-1].end < question.end:
-            new.append(Cell(new[-1].end, question.end, missing, counted=False))
+        if new and missing > 0:
+            reached = new[-1].end
+            for cell in old:
+                if cell.start >= reached:
+                    new.append(cell)
+                elif cell.end > reached:
+                    rows = min(cell.rows, missing)
+                    new.append(Cell(reached, cell.end, rows, counted=False))
         self._cells[first:last] = new
 
     def refuse(self, question: Count) -> bool:

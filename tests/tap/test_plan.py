@@ -193,3 +193,15 @@ def test_an_answer_that_is_cut_short_is_asked_on() -> None:
 
     assert plan(cut, 50) == plan(whole, 50)
     assert len(cut.asked) <= len(rows) / 100 + len(whole.asked) + 2
+
+
+def test_cut_answers_about_several_bursts_come_to_an_end() -> None:
+    """What is known finely behind a cut answer is not asked coarsely again."""
+    minutes = [0] * 5 + [13, 15, 17, 20, 426, 600, 600, 692] + [700] * 4
+    rows = [TODAY - DAY + minute * HOUR // 60 for minute in minutes]
+    server = Server(rows, limit=2)
+
+    planned = plan(server, 3)
+
+    assert sum(window.rows for window in planned) == len(rows)
+    assert len(server.asked) < 100
