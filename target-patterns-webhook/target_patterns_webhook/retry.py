@@ -6,7 +6,8 @@ import dataclasses
 import enum
 import random
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,6 @@ _REFUSED = frozenset({400, 422})
 _HELD = frozenset({429, 503})
 _LONGEST = 10 * 365 * 86_400.0  # an answer may ask for longer: it is all the same
 _SECONDS = re.compile(r"\d{1,15}(\.\d*)?", re.ASCII)
-_TIME = r"(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d)"
-_DATES = [  # RFC 9110, 5.6.7; day names are not looked at
-    re.compile(rf"\w+,? (?P<d>\d\d?) (?P<b>\w+) (?P<y>\d{{4}}) {_TIME} (GMT|UTC)"),
-    re.compile(rf"\w+,? (?P<d>\d\d?)-(?P<b>\w+)-(?P<y>\d\d) {_TIME} (GMT|UTC)"),
-    re.compile(rf"\w+ (?P<b>\w+) +(?P<d>\d\d?) {_TIME} (?P<y>\d{{4}})"),
-]
-_MONTHS = (
-    *("jan", "feb", "mar", "apr", "may", "jun"),
-    *("jul", "aug", "sep", "oct", "nov", "dec"),
-)
 
 
 class Verdict(enum.Enum):
@@ -70,31 +61,19 @@ def retry_after(value: str | None, date: str | None, now: datetime) -> float | N
         return min(float(text), _LONGEST)
     if re.fullmatch(r"-\d+(\.\d*)?", text, re.ASCII):
         return 0.0
-    until = _date(text, now)
+    until = _date(text)
     if until is None:
         return None
-    since = _date((date or "").strip(), now) or now
+    since = _date((date or "").strip()) or now
     return min(max(0.0, (until - since).total_seconds()), _LONGEST)
 
 
-def _date(text: str, now: datetime) -> datetime | None:
-    found = next((f for date in _DATES if (f := date.fullmatch(text))), None)
-    if found is None or (month := found["b"].lower()) not in _MONTHS:
-        return None
-    year = int(found["y"])
-    if len(found["y"]) == 2:  # noqa: PLR2004 - RFC 850; above 50 years ahead is the past
-        year += now.year - now.year % 100
-        year -= 100 if year > now.year + 50 else 0
-    time = timedelta(
-        hours=int(found["h"]),
-        minutes=int(found["m"]),
-        seconds=int(found["s"]),  # ":60", a leap second, only a timedelta can say
-    )
+def _date(text: str) -> datetime | None:
     try:
-        midnight = datetime(year, _MONTHS.index(month) + 1, int(found["d"]), tzinfo=UTC)
-        return midnight + time
-    except (ValueError, OverflowError):
+        read = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

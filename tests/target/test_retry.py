@@ -57,7 +57,7 @@ def test_a_413_that_asks_to_wait_is_temporary() -> None:
         pytest.param("Sat 21 Nov 2026 12:01:00 GMT", 60.0, id="no-comma"),
         pytest.param("Sat, 21 Nov 2026 12:01:00 UTC", 60.0, id="utc"),
         pytest.param("Xyz, 21 Nov 2026 12:01:00 GMT", 60.0, id="wrong-day-name"),
-        pytest.param("Sat, 21 Nov 2026 12:00:60 GMT", 60.0, id="leap-second"),
+        pytest.param("Sat, 21 Nov 2026 12:00:60 GMT", None, id="leap-second"),
         pytest.param("Sat, 21 Nov 2026 11:00:00 GMT", 0.0, id="past"),
         pytest.param("Sunday, 06-Nov-94 08:49:37 GMT", 0.0, id="rfc-850-past-century"),
         pytest.param("Sat, 31 Feb 2026 12:01:00 GMT", None, id="no-such-day"),

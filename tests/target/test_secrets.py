@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import socket
-import ssl
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import certificate
 from tests.support.receiver import Receiver, Reply
 from tests.target.process import Ended, run, singer
 
@@ -95,15 +94,7 @@ def test_dead_letters_show_no_secret(tmp_path: Path) -> None:
 @pytest.fixture
 def untrusted(tmp_path: Path) -> Iterator[Receiver]:
     """Give a receiver whose certificate nobody has signed."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1"
-    subprocess.run(
-        [*words.split(), "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context, _ = certificate.make(tmp_path)
     with Receiver(tls=context) as receiver:
         yield receiver
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import resource
-import ssl
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -17,10 +15,12 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from target_patterns_webhook.batching import Payload
 from target_patterns_webhook.retry import Verdict
 from target_patterns_webhook.transport import Transport
+from tests.support import certificate
 from tests.support.receiver import Receiver, Reply
 from tests.support.simulation import settings
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -270,32 +270,17 @@ def test_abort_wakes_a_request_at_once() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for 127.0.0.1 that nobody trusts, and its key."""
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    made = subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"),
-            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-days", "2", "-keyout", "-", "-out", "-"),
-        ],
-        capture_output=True,
-        check=True,
-    )
-    path.write_bytes(made.stdout)
-    return path
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """Make a certificate for 127.0.0.1 that nobody trusts, and its authority's file."""
+    return certificate.make(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def tls(certificate: Path) -> Callable[..., AbstractContextManager[Receiver]]:
+def tls(
+    authority: tuple[ssl.SSLContext, Path],
+) -> Callable[..., AbstractContextManager[Receiver]]:
     """Give receivers that speak TLS."""
-
-    def start(script: list[Any]) -> Receiver:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        return Receiver(script, tls=context)
-
-    return start
+    return lambda script: Receiver(script, tls=authority[0])
 
 
 def test_an_untrusted_certificate_ends_the_run(
@@ -313,11 +298,11 @@ def test_an_untrusted_certificate_ends_the_run(
 
 def test_https_keeps_the_deadline_too(
     tls: Callable[..., AbstractContextManager[Receiver]],
-    certificate: Path,
+    authority: tuple[ssl.SSLContext, Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With a trusted authority TLS delivers, and drips are cut off as without it."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority[1]))
     with tls([200, "drip"]) as hook, Attempts(hook.url, timeout_seconds=2) as attempt:
         assert attempt().status == 200
         assert attempt().cause == "time-out"
