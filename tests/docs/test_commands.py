@@ -22,10 +22,15 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from sandbox.remote import Remote
 from tests.docs.settings import ROOT
+from tests.support.receiver import Receiver, Reply
+from tests.target.process import run, singer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.support.receiver import Request
 
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
@@ -77,7 +82,7 @@ def project(
 ) -> Iterator[tuple[Path, dict[str, str]]]:
     """Return a clone with this environment in it, and the variables of its sandbox.
 
-    The sandbox is up, and one run has been; at the end it is down.
+    The sandbox is up until the end, and there is one dead letter.
     """
     clone = tmp_path_factory.mktemp("project") / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
@@ -94,12 +99,19 @@ def project(
         for command in (
             ".venv/bin/sandbox up",
             ".venv/bin/meltano install extractors loaders",
-            ".venv/bin/meltano run posthog-to-patterns",
         ):
             typed(command, clone, variables)
+        with Receiver(judge=refuse_one) as picky:
+            config = {"webhook_url": picky.url, "on_rejected": "dead_letter"}
+            assert run(clone, config, singer(range(5))).code == 0
         yield clone, variables
     finally:
         typed(".venv/bin/sandbox down", clone, variables)
+
+
+def refuse_one(request: Request) -> Reply:
+    """Refuse the record with id 3 and the batches that hold it."""
+    return Reply(422 if any(r["id"] == 3 for r in request.records) else 200)
 
 
 def typed(command: str, clone: Path, variables: dict[str, str]) -> None:
@@ -121,6 +133,14 @@ def test_a_command_of_the_docs_works(
 ) -> None:
     """What a document tells to type exits 0 when it is typed."""
     typed(command, *project)
+
+
+def test_a_dead_letter_was_sent_again(project: tuple[Path, dict[str, str]]) -> None:
+    """After the commands of docs/delivery.md the webhook has the refused record."""
+    port = int(project[1]["SANDBOX_PORT"])
+    _, rows = Remote(port).patterns("select record from webhook where uuid is null")
+
+    assert rows == [['{"id": 3, "pad": ""}']]
 
 
 @pytest.mark.parametrize("command", TARGETS)

@@ -12,7 +12,7 @@ import singer_sdk
 
 from tests.docs.settings import ROOT
 
-PROGRAMS = {
+PROGRAMS: dict[str, tuple[str, ...]] = {
     "### The tap": ("tap-posthog/tap_posthog",),
     "### The target": ("target-patterns-webhook/target_patterns_webhook",),
 }
