@@ -196,3 +196,14 @@ def test_links_lead_somewhere() -> None:
     ]
 
     assert dead == []
+
+
+def test_the_paths_of_contributing_exist() -> None:
+    """Each file that CONTRIBUTING.md sends a newcomer to is there."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    known = {path.name for path in ROOT.glob("*/*/*.py")}
+    named = re.findall(r"`([\w./-]+\.(?:py|md|yml))`", text)
+
+    assert named
+    missing = [n for n in named if not (ROOT / n).exists() and n not in known]
+    assert missing == []

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import certificate
 from tests.support.receiver import Receiver, Reply
 from tests.tap import running as tap
 from tests.target import process as target
@@ -30,19 +29,11 @@ PROXY = {"http_proxy": CLOSED, "no_proxy": ""}
 
 
 @pytest.fixture
-def untrusted(tmp_path: Path) -> Iterator[Receiver]:
-    """Give a server whose certificate nobody has signed."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1"
-    subprocess.run(
-        [*words.split(), "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+def untrusted(tmp_path: Path) -> Iterator[tuple[Receiver, Path]]:
+    """Give a server whose certificate nobody trusts, and its authority's file."""
+    context, authority = certificate.make(tmp_path)
     with Receiver(tls=context) as receiver:
-        yield receiver
+        yield receiver, authority
 
 
 def lines(err: str) -> list[str]:
@@ -135,9 +126,11 @@ def test_the_taps_proxy_is_named(tmp_path: Path) -> None:
     assert (outcome.status, lines(outcome.err)) == (1, [says])
 
 
-def test_the_servers_certificate_is_named(tmp_path: Path, untrusted: Receiver) -> None:
+def test_the_servers_certificate_is_named(
+    tmp_path: Path, untrusted: tuple[Receiver, Path]
+) -> None:
     """A certificate of one's own is told with the variable that helps."""
-    url = f"https://127.0.0.1:{untrusted.port}"
+    url = f"https://127.0.0.1:{untrusted[0].port}"
     config = {"api_key": tap.API_KEY, "project_id": "1", "base_url": url}
     outcome = tap.run(tmp_path, config)
 
@@ -191,18 +184,26 @@ def test_a_wrong_webhook_is_one_line(tmp_path: Path, status: int, says: str) -> 
 
 
 def test_the_receivers_certificate_is_named(
-    tmp_path: Path, untrusted: Receiver
+    tmp_path: Path, untrusted: tuple[Receiver, Path]
 ) -> None:
-    """A private authority is told with the variable that helps."""
-    url = f"https://127.0.0.1:{untrusted.port}/canary"
-    ended = target.run(tmp_path, {"webhook_url": url}, target.singer(range(3)))
-
-    assert (ended.code, ended.states) == (1, [])
-    says = (
-        "The webhook's certificate is not to be trusted: self-signed certificate. "
-        "Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE."
+    """A private authority is told with the variable that helps, and it does help."""
+    receiver, authority = untrusted
+    config = {"webhook_url": f"https://127.0.0.1:{receiver.port}/canary"}
+    given = target.singer(range(3))
+    refused = target.run(tmp_path, config, given)
+    helped = target.run(
+        tmp_path, config, given, env={"REQUESTS_CA_BUNDLE": str(authority)}
     )
-    assert lines(ended.stderr) == [f"{target.NAME}{says}"]
+
+    (line,) = lines(refused.stderr)
+    assert (refused.code, refused.states) == (1, [])
+    assert line.startswith(
+        f"{target.NAME}The webhook's certificate is not to be trusted: "
+    )
+    assert line.endswith(
+        " Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE."
+    )
+    assert (helped.code, helped.states) == (0, [{"upto": 2}])
 
 
 def test_the_targets_proxy_is_named(tmp_path: Path) -> None:
