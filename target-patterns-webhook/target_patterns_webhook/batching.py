@@ -112,25 +112,31 @@ class Batcher:
         self._age = age
         self._open: dict[str, Batch] = {}
 
-    def add(self, stream: str, record: bytes, now: float) -> bool:
-        """Take a record. Return whether something is sealed.
+    def add(self, stream: str, records: Sequence[bytes], now: float) -> bool:
+        """Take records of one stream, in order. Return whether something is sealed.
 
-        ``now`` is only looked at when the record opens a batch.
+        ``now`` is only looked at when a record opens a batch.
         """
-        batch = self._open.get(stream)
-        cost = len(record) + 1
-        if batch is not None and batch.size + cost > self.size:
-            self._seal(batch)
-            batch = None
-        if batch is None:
-            overhead = self._payload.overhead(stream)
-            batch = Batch(self.opened, stream, now, overhead)
-            self._open[stream] = batch
-            self.opened += 1
-        batch.records.append(record)
-        batch.size += cost
-        if len(batch.records) >= self._rows or batch.size >= self.size:
-            self._seal(batch)
+        at = 0
+        while at < len(records):
+            batch = self._open.get(stream)
+            if batch is None:
+                batch = Batch(self.opened, stream, now, self._payload.overhead(stream))
+                self._open[stream] = batch
+                self.opened += 1
+            run = records[at : at + self._rows - len(batch.records)]
+            while (cost := sum(map(len, run)) + len(run)) > self.size - batch.size:
+                if len(run) == 1:
+                    break
+                run = run[: len(run) // 2]
+            if batch.records and batch.size + cost > self.size:
+                self._seal(batch)
+                continue
+            batch.records += run
+            batch.size += cost
+            at += len(run)
+            if len(batch.records) >= self._rows or batch.size >= self.size:
+                self._seal(batch)
         return bool(self.sealed)
 
     def due(self) -> float | None:

@@ -129,14 +129,14 @@ class Delivery:
         if kind is None and self._problem is not None:
             raise self._problem
 
-    def add(self, stream: str, record: bytes) -> None:
-        """Take one JSON object of a stream, in order. Blocks while too much is held.
+    def add(self, stream: str, *records: bytes) -> None:
+        """Take JSON objects of a stream, in order. Blocks while too much is held.
 
         Raises the first failure. After ``stop`` it does not block.
         """
         holdings = self._holdings
         with self._lock:
-            if holdings.add(stream, record):
+            if holdings.add(stream, records):
                 holdings.put()
                 self._work.notify()
             if holdings.batcher.opened != self._opened:

@@ -74,11 +74,11 @@ class Holdings:
         """Whether every record is settled, or refused and held for a verdict."""
         return self.dispatch.idle and self.batcher.due() is None
 
-    def add(self, stream: str, record: bytes) -> bool:
-        """Take a record. Return whether there is something to send."""
-        self.figures.read += 1
-        self.bytes += len(record) + _OVERHEAD
-        return self.batcher.add(stream, record, self._clock())
+    def add(self, stream: str, records: Sequence[bytes]) -> bool:
+        """Take records of one stream. Return whether there is something to send."""
+        self.figures.read += len(records)
+        self.bytes += sum(map(len, records)) + _OVERHEAD * len(records)
+        return self.batcher.add(stream, records, self._clock())
 
     def seal(self, *, due_only: bool = False) -> bool:
         """Put what is sealed in line, after sealing what is open (or only due)."""

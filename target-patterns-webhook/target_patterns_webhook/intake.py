@@ -30,6 +30,7 @@ logger = logging.getLogger("target-patterns-webhook")
 
 # The stream that `meltano config test` writes to a loader: a test, nobody's data.
 TEST_STREAM = "meltano_test_stream"
+HELD = 1 << 20  # bytes of records that are handed on at once
 
 
 class NoSchemaError(InputError, RecordsWithoutSchemaException):
@@ -77,13 +78,13 @@ class Stream:
 
 
 class Intake:
-    """Takes lines; hands on records with ``add`` and states with ``mark``."""
+    """Takes lines; hands on records and, behind them, states."""
 
     def __init__(  # noqa: PLR0913 - its surroundings, all by name
         self,
         settings: Settings,
         *,
-        add: Callable[[str, bytes], None],
+        add: Callable[..., None],
         mark: Callable[[bytes], None],
         check: Callable[[], None],
         stopped: Callable[[], bool],
@@ -99,8 +100,11 @@ class Intake:
         self.latest = b""  # a record of the newest lines, for the progress line
         self.messages: Counter[str] = Counter()
         self.streams: dict[str, Stream] = {}
-        self.add = add
-        self.mark = mark
+        self._add = add
+        self._mark = mark
+        self._held: list[bytes] = []  # records in a row of one stream, to hand on
+        self._held_stream = ""
+        self._held_bytes = 0
         self._check = check
         self._stopped = stopped
         self._storage = storage
@@ -129,6 +133,8 @@ class Intake:
                     self._other[message.type](whole(line))
         except MalformedError as error:
             raise InputError(self.line, str(error)) from None
+        finally:
+            self._hand_on()
         if latest is not None:
             self.latest = bytes(latest.record)
         self.count()
@@ -154,7 +160,18 @@ class Intake:
                 self.filtered += 1
                 return
             record = shaped
-        self.add(name, record)
+        if name != self._held_stream or self._held_bytes >= HELD:
+            self._hand_on()
+            self._held_stream = name
+        self._held.append(record)
+        self._held_bytes += len(record)
+
+    def _hand_on(self) -> None:
+        """Hand on what is held: many records at once cost little more than one."""
+        held, self._held = self._held, []
+        self._held_bytes = 0
+        if held:
+            self._add(self._held_stream, *held)
 
     def batch_record(self, name: str, record: bytes) -> None:
         """Hand on one record of a BATCH file."""
@@ -209,7 +226,8 @@ class Intake:
             msg = "a STATE without a value"
             raise MalformedError(msg)
         if value not in {b"null", b"{}"}:  # nothing to remember
-            self.mark(value)
+            self._hand_on()
+            self._mark(value)
 
     def _schema(self, message: dict[str, Any]) -> None:
         name, schema = message.get("stream"), message.get("schema")

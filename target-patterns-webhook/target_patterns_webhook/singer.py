@@ -35,14 +35,15 @@ def parse(line: bytes) -> Message | None:
     The record of a RECORD is valid JSON in UTF-8 and starts with ``{``.
     """
     try:
-        line.decode()  # msgspec looks at no byte of a string that it leaves as text
+        if not line.isascii():
+            line.decode()  # msgspec looks at no byte of a string that it leaves as text
         message = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if not line.strip():
             return None
         message = _parse_exactly(line)
     if message.type == "RECORD":
-        if not bytes(memoryview(message.record)[:1]) == b"{":
+        if not bytes(message.record).startswith(b"{"):
             raise MalformedError(_wrong_record(message))
         if message.stream is None:
             msg = "a RECORD names no stream"

@@ -90,7 +90,8 @@ class Simulation:
             while not self.holdings.full and held < records:
                 number = next(given)
                 held += 1
-                self.holdings.add("s", b"%0*d" % (width, number + 10 ** (width - 1)))
+                record = b"%0*d" % (width, number + 10 ** (width - 1))
+                self.holdings.add("s", [record])
                 self.holdings.put()
                 if number % 100 == 99:
                     self.holdings.mark(b"%d" % number)

@@ -34,7 +34,7 @@ def batches(
     """Run records through a batcher, sealing what is open in the end."""
     batcher = Batcher(payload, rows=rows, size=size, age=10)
     for stream, record in given:
-        batcher.add(stream, record, now=0)
+        batcher.add(stream, [record], now=0)
     batcher.seal_all()
     return batcher.sealed
 
@@ -66,6 +66,25 @@ def test_no_body_is_above_its_limits(
         assert out == [record for name, record in given_ if name == stream]
 
 
+@given(
+    records=st.lists(RECORDS, max_size=60),
+    at_once=st.integers(1, 60),
+    rows=st.integers(1, 20),
+    size=st.integers(1, 1500),
+)
+def test_many_records_at_once_are_cut_as_one_by_one(
+    records: list[bytes], at_once: int, rows: int, size: int
+) -> None:
+    """How records come in does not show in the batches."""
+    batcher = Batcher(Payload("array"), rows=rows, size=size, age=10)
+    for at in range(0, len(records), at_once):
+        batcher.add("s", records[at : at + at_once], now=0)
+    batcher.seal_all()
+    given = [("s", record) for record in records]
+
+    assert batcher.sealed == batches(Payload("array"), given, rows=rows, size=size)
+
+
 def test_a_batch_is_filled_to_the_last_byte() -> None:
     """Three records that make a body of just the limit go together."""
     record = b'{"a":1}'
@@ -80,8 +99,8 @@ def test_a_batch_is_filled_to_the_last_byte() -> None:
 def test_a_record_above_the_limit_goes_alone_and_at_once() -> None:
     """It takes nothing with it and does not wait for its batch to fill."""
     batcher = Batcher(Payload("array"), rows=10, size=50, age=10)
-    assert not batcher.add("s", b'{"id":1}', now=0)
-    assert batcher.add("s", b'{"id":"' + b"x" * 100 + b'"}', now=0)
+    assert not batcher.add("s", [b'{"id":1}'], now=0)
+    assert batcher.add("s", [b'{"id":"' + b"x" * 100 + b'"}'], now=0)
 
     assert [len(batch.records) for batch in batcher.sealed] == [1, 1]
     assert batcher.due() is None
@@ -90,9 +109,9 @@ def test_a_record_above_the_limit_goes_alone_and_at_once() -> None:
 def test_age_counts_from_the_first_record_of_a_batch() -> None:
     """A batch is due when its oldest record is, whatever came after."""
     batcher = Batcher(Payload("array"), rows=10, size=1000, age=10)
-    batcher.add("a", b"{}", now=100)
-    batcher.add("b", b"{}", now=105)
-    batcher.add("a", b"{}", now=109)
+    batcher.add("a", [b"{}"], now=100)
+    batcher.add("b", [b"{}"], now=105)
+    batcher.add("a", [b"{}"], now=109)
 
     assert batcher.due() == 110
     batcher.seal_due(110)

@@ -25,7 +25,7 @@ def new_intake() -> Intake:
     """Return an intake that hands on to nobody."""
     return Intake(
         Settings.from_config({"webhook_url": "http://localhost/"}),
-        add=lambda _stream, _record: None,
+        add=lambda _stream, *_records: None,
         mark=lambda _state: None,
         check=lambda: None,
         stopped=lambda: False,
