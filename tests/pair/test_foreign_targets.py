@@ -67,7 +67,7 @@ class Csv:
 
 
 class DuckDB:
-    """A DuckDB file, by the target that holds the most of its users."""
+    """A table in a DuckDB file."""
 
     def __init__(self, folder: Path) -> None:
         """Write a file in `folder`."""

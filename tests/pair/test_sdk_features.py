@@ -60,13 +60,17 @@ def test_stream_maps_change_and_filter_records(ends: Ends, side: str) -> None:
 
 @SIDES
 def test_flattening_lifts_properties(ends: Ends, side: str) -> None:
-    """Flattened, a property is a column of its own."""
+    """Flattened, a property is a column of its own, two levels deep."""
     records = run(ends, side, **FLAT)
 
     assert {record["uuid"] for record in records} == ends.sent()
     assert len(records) == ROWS
+    assert sorted(record["properties__n"] for record in records) == [*range(ROWS)]
     for record in records:
-        assert "properties" not in record or isinstance(record["properties"], str)
+        assert "properties" not in record
+        assert record["properties__big"] == 12345678901234567890
+        assert record["properties__price"] == 19.99
+        assert json.loads(record["properties__nested__a"]) == [1, None, "x"]
 
 
 def test_batch_files_pass_from_tap_to_target(ends: Ends, tmp_path: Path) -> None:
