@@ -96,11 +96,7 @@ def project(
         "/api/app/webhooks/demo",
     }
     try:
-        for command in (
-            ".venv/bin/sandbox up",
-            ".venv/bin/meltano install extractors loaders",
-        ):
-            typed(command, clone, variables)
+        typed(".venv/bin/sandbox up", clone, variables)
         with Receiver(judge=refuse_one) as picky:
             config = {"webhook_url": picky.url, "on_rejected": "dead_letter"}
             assert run(clone, config, singer(range(5))).code == 0
@@ -141,6 +137,30 @@ def test_a_dead_letter_was_sent_again(project: tuple[Path, dict[str, str]]) -> N
     _, rows = Remote(port).patterns("select record from webhook where uuid is null")
 
     assert rows == [['{"id": 3, "pad": ""}']]
+
+
+def test_another_project_has_a_state_of_its_own(
+    project: tuple[Path, dict[str, str]],
+) -> None:
+    """The extractor that operations.md inherits runs beside, its state in a folder."""
+    clone, variables = project
+    (snippet,) = (b.body for b in blocks() if "inherit_from: tap" in b.body)
+    meltano = yaml.safe_load((clone / "meltano.yml").read_text())
+    meltano["plugins"]["extractors"] += yaml.safe_load(snippet)["plugins"]["extractors"]
+    (clone / "meltano.yml").write_text(yaml.safe_dump(meltano))
+    given = variables | {
+        "POSTHOG_EU_API_KEY": "phx_sandbox",
+        "POSTHOG_EU_PROJECT_ID": "1",
+        "TAP_POSTHOG__EU_BASE_URL": variables["TAP_POSTHOG_BASE_URL"],
+        "MELTANO_STATE_BACKEND_URI": f"file://{clone}/states",
+    }
+    command = ".venv/bin/meltano run tap-posthog--eu target-patterns-webhook"
+    typed(command, clone, given)
+    name = "sandbox:tap-posthog--eu-to-target-patterns-webhook"
+
+    state = json.loads((clone / "states" / name / "state.json").read_text())
+    bookmark = state["completed"]["singer_state"]["bookmarks"]["events"]
+    assert bookmark["replication_key"] == "timestamp"
 
 
 @pytest.mark.parametrize("command", TARGETS)
