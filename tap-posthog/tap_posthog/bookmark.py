@@ -121,9 +121,10 @@ class Bookmark:
         """
         return self.late.until if self.late else self.ingested_before
 
-    # What is left to a run that reads what was taken in before `until`.
+    # What is left to a run that reads what was taken in before `until`. None: not
+    # known yet, and no bound.
 
-    def late_region(self, scope: Scope, until: datetime) -> Region | None:
+    def late_region(self, scope: Scope, until: datetime | None) -> Region | None:
         """Rows up to the bookmark that were taken in since C. None: there are none.
 
         In full `late_window` before B; while some are postponed, those behind them.
@@ -159,13 +160,14 @@ class Bookmark:
             )
         )
 
-    def forward_region(self, scope: Scope, until: datetime) -> Region | None:
+    def forward_region(self, scope: Scope, until: datetime | None) -> Region | None:
         """Rows after the bookmark; what is dated later than `until` waits."""
+        ends = [end for end in (until, scope.end) if end]
         return _unless_empty(
             Region(
                 start=scope.start,
                 after=self.at,
-                end=min(until, scope.end) if scope.end else until,
+                end=min(ends, default=None),
                 created_before=until,
             )
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_posthog import hogql, instants
 from tap_posthog.errors import TooHeavyError
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from tap_posthog.plan import Count, Planner, Window
     from tap_posthog.region import Region
     from tap_posthog.source import Source
+
+
+class News(NamedTuple):
+    """What has settled since a bookmark."""
+
+    until: datetime | None  # taken in before this. None: there is nothing
+    cells: list[list[Cell]]  # where it lies, in each region that was asked about
 
 
 class Counts:
@@ -52,25 +59,43 @@ class Counts:
         No cell: the region has no rows, or is None. A region that is too much to count
         is one cell that is not counted yet.
         """
+        try:
+            return self._extents(regions).cells
+        except TooHeavyError:
+            asked = [region for region in regions if region]
+            if len(asked) > 1:
+                return [self.extents([region])[0] for region in regions]
+            return [[_uncounted(region)] if region else [] for region in regions]
+
+    def news(self, regions: Sequence[Region | None], settle: timedelta) -> News | None:
+        """Say it of what has settled only, and since when, in the same query.
+
+        None: it is too much for that.
+        """
+        try:
+            return self._extents(regions, settle)
+        except TooHeavyError:
+            return None
+
+    def _extents(
+        self, regions: Sequence[Region | None], settle: timedelta | None = None
+    ) -> News:
         cells: list[list[Cell]] = [[] for _ in regions]
         asked = [(n, region) for n, region in enumerate(regions) if region]
         if not asked:
-            return cells
-        question = hogql.Extent(tuple(region for _, region in asked), self._filters)
-        try:
-            answer = self._ask(question)
-        except TooHeavyError:
-            if len(asked) > 1:
-                return [self.extents([region])[0] for region in regions]
-            ((n, only),) = asked
-            cells[n] = [Cell(only.first_tick, only.end_tick, UNKNOWN, counted=False)]
-            return cells
-        for index, rows, first, last in answer:
+            return News(None, cells)
+        question = hogql.Extent(
+            tuple(region for _, region in asked), self._filters, settle
+        )
+        until = None
+        for index, rows, first, last, *now in self._ask(question):
             if rows:
                 start = instants.ticks(instants.read(first))
                 end = instants.ticks(instants.read(last)) + 1
                 cells[asked[index][0]] = [Cell(start, end, rows)]
-        return cells
+                if settle is not None:
+                    until = instants.before(instants.read(now[0]), settle)
+        return News(until, cells)
 
     def windows(self, region: Region, planner: Planner) -> Iterator[Window]:
         """Cut a region, asking for a histogram wherever the planner needs one."""
@@ -134,3 +159,7 @@ class Counts:
     ) -> list[list[Any]]:
         asked = self._pool.submit(self._source.ask, question, divisible=divisible)
         return asked.result()
+
+
+def _uncounted(region: Region) -> Cell:
+    return Cell(region.first_tick, region.end_tick, UNKNOWN, counted=False)

@@ -55,6 +55,8 @@ MILLISECOND = timedelta(milliseconds=1)
 MILLIS_TO_1970 = 2_208_988_800_000
 ROW_ORDER = "timestamp, toString(uuid)"
 DISTINCT = "uniqExact(tuple(timestamp, uuid))"
+# A subquery is answered once, for all places of a query and all servers of a cluster.
+NOW = "(select now())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +108,38 @@ class Rows:
 class Extent:
     """How many rows has each region? A row each: index, count, first and last time.
 
-    The regions must not overlap; one without rows has no row in the answer.
+    The regions must not overlap; one without rows has no row in the answer. With
+    `settle` only rows taken in before now - `settle` count; a region without a last
+    key ends there too. Then each row ends with that now.
     """
 
     regions: tuple[Region, ...]
     filters: Filters
+    settle: timedelta | None = None
 
     label = "extent"
 
     def sql(self) -> str:
         """Print it."""
-        conditions = [_bounds(region) for region in self.regions]
+        conditions = [self._settled(region) for region in self.regions]
         cases = ", ".join(f"{each}, {n}" for n, each in enumerate(conditions[:-1]))
         last = len(conditions) - 1
         index = f"multiIf({cases}, {last})" if cases else "0"
         where = _all([_any(conditions), *_names(self.filters)])
+        now = "" if self.settle is None else f", {NOW}"
         return (
-            f"select {index} as region, count(), min(timestamp), max(timestamp) "
+            f"select {index} as region, count(), min(timestamp), max(timestamp){now} "
             f"from events where {where} group by region order by region limit 100"
         )
+
+    def _settled(self, region: Region) -> str:
+        if self.settle is None:
+            return _bounds(region)
+        until = f"{NOW} - toIntervalSecond({self.settle // timedelta(seconds=1)})"
+        conditions = [_bounds(region), f"created_at < {until}"]
+        if not region.through:
+            conditions.append(f"timestamp < {until}")
+        return _all(conditions)
 
 
 @dataclass(frozen=True, slots=True)

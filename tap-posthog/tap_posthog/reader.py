@@ -5,6 +5,9 @@
     late     up to the bookmark, taken in since the last run; then C becomes C'
     forward  after the bookmark
 
+A follower's quick cycle skips what looks back, and learns C' with the count of what is
+new: one query finds that there is nothing, and leaves the bookmark where it is.
+
 Knows what the bookmark claims; how a region is read is `windows.py`'s. The recheck
 comes where the bookmark is one whole rectangle, as that is what the ledger counts.
 """
@@ -135,7 +138,18 @@ class Reader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self) -> Iterator[Batch]:
-        until = instants.before(self._counts.now(), self._settings.settle)
+        news = None
+        if not self._look_back and not self.bookmark.late:
+            self._postpone()
+            regions = self._regions(until=None)
+            news = self._counts.news(regions, self._settings.settle)
+        if news:
+            if not news.until:
+                yield Batch([], self.bookmark, "forward")
+                return
+            until = news.until
+        else:
+            until = instants.before(self._counts.now(), self._settings.settle)
         if self.bookmark.horizon and until < self.bookmark.horizon:
             self._log(
                 f"Nothing to read yet: the state has all that PostHog took in before "
@@ -150,9 +164,25 @@ class Reader:
         if self._look_back:
             yield from self._postponed()
             yield from self._recheck()
-        elif self._scope.late_window:
+        else:
+            self._postpone()
+        late, forward = regions = self._regions(until)
+        cells = news.cells if news else self._counts.extents(regions)
+        yield from self._late(late, cells[0], until)
+        yield from self._pass(
+            "forward", forward, cells[1], type(self.bookmark).forward_to
+        )
+
+    def _postpone(self) -> None:
+        if self._scope.late_window:
             self.bookmark = self.bookmark.postpone()
-        yield from self._late_and_forward(until)
+
+    def _regions(self, until: datetime | None) -> tuple[Region | None, Region | None]:
+        """Say what the late and the forward pass read."""
+        return (
+            self.bookmark.late_region(self._scope, until),
+            self.bookmark.forward_region(self._scope, until),
+        )
 
     def _finish_late(self) -> Iterator[Batch]:
         if self.bookmark.late:
@@ -168,15 +198,6 @@ class Reader:
                 "late", region, cells, type(self.bookmark).postponed_to
             )
             yield self._safe(self.bookmark.postponed_done(), "late")
-
-    def _late_and_forward(self, until: datetime) -> Iterator[Batch]:
-        late = self.bookmark.late_region(self._scope, until)
-        forward = self.bookmark.forward_region(self._scope, until)
-        late_cells, forward_cells = self._counts.extents([late, forward])
-        yield from self._late(late, late_cells, until)
-        yield from self._pass(
-            "forward", forward, forward_cells, type(self.bookmark).forward_to
-        )
 
     def _late(
         self, region: Region | None, cells: list[Cell], until: datetime

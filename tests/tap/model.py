@@ -7,7 +7,7 @@ that it answers as ClickHouse does is `test_hogql_sandbox.py`'s to show.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -72,6 +72,9 @@ class Model:
             if isinstance(question, hogql.Extent)
             else (question.region,)
         )
+        if isinstance(question, hogql.Extent) and question.settle is not None:
+            until = self.now - question.settle
+            regions = tuple(_settled(region, until) for region in regions)
         found = [self._visible(region, question.filters) for region in regions]
         if divisible and self.most_counted is not None:
             self._refuse(sum(map(len, found)) > self.most_counted)
@@ -97,9 +100,10 @@ class Model:
     ) -> list[list[Any]]:
         events = found[0] if found else []
         match question:
-            case hogql.Extent():
+            case hogql.Extent(settle=settle):
+                now = [] if settle is None else [instants.spell(self.now)]
                 return [
-                    [n, len(each), min(times), max(times)]
+                    [n, len(each), min(times), max(times), *now]
                     for n, each in enumerate(found)
                     if (times := [event.timestamp for event in each])
                 ]
@@ -144,6 +148,13 @@ class Model:
         if heavy:
             msg = "PostHog needs too long for this query (504)"
             raise TooHeavyError(msg)
+
+
+def _settled(region: Region, until: datetime) -> Region:
+    """End a region where an extent that knows `settle` ends it."""
+    created = min(until, region.created_before or until)
+    end = region.end if region.through else min(until, region.end or until)
+    return replace(region, created_before=created, end=end)
 
 
 def predicate(region: Region) -> Callable[[Event], bool]:

@@ -164,6 +164,41 @@ def test_two_regions_are_measured_by_one_question(sandbox: Sandbox) -> None:
     assert len(found) == 2
 
 
+def test_what_has_settled_is_measured_up_to_the_clock_that_is_told(
+    sandbox: Sandbox,
+) -> None:
+    """A follower learns C' with the count, row for row what C' itself would count."""
+    events = some_events(random.Random(6))  # noqa: S311 - the same rows each time
+    load(sandbox, events)
+    late, after = (sorted(event.key for event in events)[n] for n in (150, 200))
+    regions = (
+        Region(through=late),
+        Region(after=after, created_from=START + timedelta(seconds=9_000)),
+    )
+    settle = timedelta(hours=1)
+
+    for hours in (0, 4, 9, 20, 400):
+        now = START + timedelta(hours=hours, microseconds=123_456)
+        sandbox.behave(frozen_at=instants.spell(now), project_timezone="Asia/Tokyo")
+        extent = hogql.Extent(regions, hogql.Filters(), settle)
+
+        assert spelt(ask(sandbox, extent)) == Model(events, now=now).ask(extent)
+
+
+def test_all_places_of_a_query_see_one_instant(sandbox: Sandbox) -> None:
+    """PostHog prints `now()` as `now64(6, 'UTC')`; the engine reads it once a query."""
+    now = hogql.NOW.replace("now()", "now64(6, 'UTC')")
+    sandbox.sql("insert into events (uuid) select generateUUIDv4() from numbers(9)")
+
+    for _ in range(20):
+        ((seen, told),) = sandbox.sql(
+            f"select any(seen), {now} from (select materialize({now}) as seen "  # noqa: S608 - ours
+            f"from events where sleepEachRow(0.001) = 0 and created_at < {now})"
+        )
+        assert seen == told
+        assert len(told) == len("2026-11-21 10:00:00.000000")
+
+
 def test_the_clock_is_the_servers(sandbox: Sandbox) -> None:
     """`now()` is what the run's C' is computed from."""
     sandbox.behave(frozen_at="2026-05-06T07:08:09Z")

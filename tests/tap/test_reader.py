@@ -181,8 +181,8 @@ def test_a_run_with_few_rows_costs_few_queries() -> None:
     assert labels == ["clock", "recheck", "extent", "rows", "rows"]
 
 
-def test_a_followers_cycle_between_two_looks_back_costs_three_queries() -> None:
-    """Clock, extent and a page; a cycle without news costs two."""
+def test_a_followers_cycle_between_two_looks_back_costs_two_queries() -> None:
+    """One count, which brings the clock along, and a page; without news one count."""
     model = Model([event(0)], now=START + timedelta(hours=1))
     history = History(Settings())
     history.run(model)
@@ -194,8 +194,40 @@ def test_a_followers_cycle_between_two_looks_back_costs_three_queries() -> None:
     first = [question.label for question in model.asked]
     history.run(model, look_back=False)
 
-    assert first == ["clock", "extent", "rows"]
-    assert len(model.asked) == 5
+    assert first == ["extent", "rows"]
+    assert [question.label for question in model.asked[2:]] == ["extent"]
+    assert history.sent == [event(0).key, event(60).key]
+
+
+def test_a_cycle_without_news_leaves_the_bookmark_and_writes_it_again() -> None:
+    """What settles later was taken in after the same C as before."""
+    model = Model([event(0)], now=START + timedelta(hours=1))
+    history = History(Settings())
+    history.run(model)
+    before = history.state["ingested_before"]
+    model.events.append(event(65))
+    model.now += timedelta(minutes=5, seconds=30)  # 30 seconds old: not settled yet
+
+    history.run(model, look_back=False)
+
+    assert history.state["ingested_before"] == before
+    assert history.states == 3
+
+
+def test_a_followers_count_that_is_too_much_is_asked_in_parts() -> None:
+    """Then the clock is asked by itself, as in any run."""
+    model = Model([event(0)], now=START + timedelta(hours=1), most_counted=2)
+    history = History(Settings(page_size=2))
+    history.run(model)
+    model.events += [event(60 + n / 10) for n in range(9)]
+    model.now += timedelta(minutes=5)
+    model.asked.clear()
+
+    history.run(model, look_back=False)
+
+    labels = [question.label for question in model.asked]
+    assert labels[:3] == ["extent", "clock", "extent"]
+    assert history.sent == [each.key for each in model.events]
 
 
 def test_a_server_clock_that_stepped_back_moves_nothing() -> None:

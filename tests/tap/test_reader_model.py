@@ -50,6 +50,7 @@ class History:
     settings: Settings
     state: dict[str, Any] = field(default_factory=dict)
     sent: list[Key] = field(default_factory=list)
+    states: int = 0
     unsafe: int = 0  # rows that were sent behind no state when a run was killed
     logged: list[str] = field(default_factory=list)
 
@@ -76,6 +77,7 @@ class History:
                 return
             if batch.bookmark:
                 self.state = batch.bookmark.to_state()
+                self.states += 1
                 behind = 0
 
 
