@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_posthog import instants
 from tap_posthog.plan import DAY, HOUR, MILLISECOND, Cell, Count, Planner, Window
+from tests.tap.holding import holds_for
 
 TODAY = instants.ticks(datetime(2026, 11, 21, tzinfo=UTC))
 
@@ -77,12 +77,12 @@ moments = st.one_of(
 distributions = st.lists(moments, max_size=200).map(sorted)
 
 
-@settings(deadline=None, max_examples=60)
-@given(
+@holds_for(
     distributions,
     st.sampled_from([1, 2, 5, 20, 1_000]),
     st.sampled_from([1, 3, 100, 50_000]),
     st.sampled_from([None, 3, 50]),
+    examples=60,
 )
 def test_windows_tile_the_range_and_hold_at_most_a_page(
     rows: list[int], page: int, limit: int, most: int | None

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_posthog import instants
@@ -17,6 +16,7 @@ from tap_posthog.bookmark import Bookmark
 from tap_posthog.errors import AuditError
 from tap_posthog.reader import Reader
 from tap_posthog.region import Key
+from tests.tap.holding import holds_for
 from tests.tap.model import START, Event, Model
 
 if TYPE_CHECKING:
@@ -139,11 +139,6 @@ runs = st.lists(
     st.tuples(st.floats(0, 400), st.booleans(), st.none() | st.integers(0, 8)),
     max_size=6,
 )
-model_test = settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 
 
 def play(
@@ -163,8 +158,7 @@ def play(
     return history
 
 
-@model_test
-@given(worlds(lag=1, late=360), choices, servers, runs)
+@holds_for(worlds(lag=1, late=360), choices, servers, runs)
 def test_completed_runs_send_each_event_exactly_once(
     events: list[Event],
     chosen: Settings,
@@ -179,8 +173,7 @@ def test_completed_runs_send_each_event_exactly_once(
     assert Counter(history.sent) == Counter(each.key for each in events)
 
 
-@model_test
-@given(worlds(lag=1, late=360), choices, servers, runs)
+@holds_for(worlds(lag=1, late=360), choices, servers, runs)
 def test_killed_runs_lose_nothing_and_repeat_only_what_no_state_covered(
     events: list[Event],
     chosen: Settings,
@@ -194,8 +187,7 @@ def test_killed_runs_lose_nothing_and_repeat_only_what_no_state_covered(
     assert len(history.sent) - len(events) <= history.unsafe
 
 
-@model_test
-@given(worlds(lag=300, late=350), choices, servers, runs)
+@holds_for(worlds(lag=300, late=350), choices, servers, runs)
 def test_the_recheck_sends_what_became_visible_hours_late(
     events: list[Event],
     chosen: Settings,
@@ -214,8 +206,7 @@ def test_the_recheck_sends_what_became_visible_hours_late(
     assert set(history.sent) == {each.key for each in events}
 
 
-@model_test
-@given(worlds(lag=1, late=360), choices, servers, runs)
+@holds_for(worlds(lag=1, late=360), choices, servers, runs)
 def test_the_recheck_repeats_nothing_while_rows_are_visible_in_time(
     events: list[Event],
     chosen: Settings,
@@ -235,8 +226,7 @@ def test_the_recheck_repeats_nothing_while_rows_are_visible_in_time(
     assert not [line for line in history.logged if "again" in line]
 
 
-@model_test
-@given(
+@holds_for(
     worlds(lag=1, late=360), choices, st.integers(-600, 1_500), st.integers(-600, 1_500)
 )
 def test_only_events_from_start_at_to_before_end_at_are_sent(
@@ -257,8 +247,7 @@ def test_only_events_from_start_at_to_before_end_at_are_sent(
     )
 
 
-@model_test
-@given(worlds(lag=1, late=360), choices, servers, st.integers(0, 39))
+@holds_for(worlds(lag=1, late=360), choices, servers, st.integers(0, 39))
 def test_no_state_stands_behind_a_row_that_is_counted_and_not_given(
     events: list[Event], chosen: Settings, server: dict[str, Any], which: int
 ) -> None:
