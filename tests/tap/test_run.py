@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from tests.tap.running import config, settings
 from tests.tap.test_scenarios import insert
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.sandbox import Sandbox
 
 
@@ -22,10 +25,11 @@ class EnoughError(Exception):
 class Pauses:
     """A clock that only pauses move, which end after a number of them."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, between: Callable[[], object] = bool) -> None:
         self.seconds = 0.0
         self.slept: list[float] = []
         self._most = most
+        self._between = between
 
     def clock(self) -> float:
         """Say what time it is."""
@@ -35,6 +39,7 @@ class Pauses:
         """Let time pass, or end the test's run."""
         self.slept.append(seconds)
         self.seconds += seconds
+        self._between()
         if len(self.slept) >= self._most:
             raise EnoughError
 
@@ -75,7 +80,7 @@ def test_a_follower_leaves_half_the_quota(sandbox: Sandbox) -> None:
 
 
 def test_late_arrivals_are_looked_for_every_ten_minutes(sandbox: Sandbox) -> None:
-    """In between, a cycle is at most three small queries; none of them looks back."""
+    """In between, nothing looks back, and a cycle without news is one small query."""
     insert(sandbox, 10, "now64(6) - 60 - number")
     pauses = Pauses(1 + LOOK_BACK_SECONDS // 100)
 
@@ -85,7 +90,22 @@ def test_late_arrivals_are_looked_for_every_ten_minutes(sandbox: Sandbox) -> Non
         each for each in sandbox.requests() if "toStartOfHour" in (each["hogql"] or "")
     ]
     assert 1 <= len(rechecks) <= 2
-    assert len(sandbox.requests()) <= 3 * len(pauses.slept) + 6
+    assert len(sandbox.requests()) <= len(pauses.slept) + 8
+
+
+def test_a_cycle_with_news_costs_two_queries(sandbox: Sandbox) -> None:
+    """One small plan, which brings the server's clock along, and one read."""
+    insert(sandbox, 10, "now64(6) - 60 - number")
+    asked: list[int] = []
+
+    def arrive() -> None:
+        asked.append(len(sandbox.requests()))
+        insert(sandbox, 10, "now64(6)")
+
+    run = follow(sandbox, Pauses(6, between=arrive), follow_seconds=30)
+
+    assert [after - before for before, after in pairwise(asked)] == [2] * 5
+    assert run.farewell().startswith("60 events were sent")
 
 
 def test_the_events_list_is_followed_without_repeats(sandbox: Sandbox) -> None:
