@@ -26,6 +26,7 @@ check: $(SYNCED) ## Format, lint, types, lock, generated docs
 
 docs: $(SYNCED) ## Write the generated parts of the docs
 	$(BIN)/python -m tests.docs.settings
+	$(BIN)/python -m tests.docs.analyses
 
 bench: $(SYNCED) ## Ratios against peers in the same run, into docs/benchmarks.md
 	$(BIN)/python -m tests.bench
@@ -40,7 +41,7 @@ build: $(SYNCED) ## Wheels and sdists, installed into an empty environment and s
 	dist/try/bin/target-patterns-webhook --version
 
 clean:
-	rm -rf .meltano .sandbox .uv .venv dist
+	rm -rf .cache .meltano .sandbox .uv .venv dist
 
 $(SYNCED): $(UV) uv.lock pyproject.toml sandbox/pyproject.toml tap-posthog/pyproject.toml target-patterns-webhook/pyproject.toml
 	$(UV) sync --locked --quiet --python $(PYTHON)

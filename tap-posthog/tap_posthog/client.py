@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from tap_posthog.errors import (
@@ -22,7 +23,7 @@ from tap_posthog.errors import (
     TapError,
     TooHeavyError,
 )
-from tap_posthog.refusals import detail, refusal
+from tap_posthog.refusals import code, detail, refusal
 from tap_posthog.retry import Verdict, backoff, http_date, judge, retry_after
 from tap_posthog.transport import Answer, NoAnswerError, Request, Transport
 
@@ -137,7 +138,10 @@ class Client:
             except NoAnswerError as exc:
                 setback = self._unanswered(exc, attempt)
             else:
-                verdict = judge(answer.status)
+                why = (
+                    code(answer.body) if answer.status == HTTPStatus.BAD_REQUEST else ""
+                )
+                verdict = judge(answer.status, why, divisible=divisible)
                 if verdict is Verdict.READ:
                     try:
                         found = parse(answer.body)
@@ -148,7 +152,7 @@ class Client:
                         return found
                 elif verdict is Verdict.STOP:
                     raise self._refusal(answer)
-                elif verdict is Verdict.SHRINK and divisible:
+                elif verdict is Verdict.SHRINK:
                     raise TooHeavyError(self._too_heavy(answer))
                 else:
                     setback = self._asked_to_wait(answer, attempt)

@@ -7,7 +7,7 @@ Wordings are those of PostHog's `authentication.py`, `permissions.py` and
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from tap_posthog.errors import (
@@ -60,12 +60,22 @@ def refusal(
 
 def detail(body: bytes) -> str:
     """Take the server's own words out of its error envelope, on one line."""
+    envelope = _envelope(body)
+    words = envelope.get("detail") or envelope.get("error") or ""
+    return " ".join(str(words).split())[:SHOWN].rstrip(".")
+
+
+def code(body: bytes) -> str:
+    """Take the name of the error out of its envelope."""
+    return str(_envelope(body).get("code") or "")
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
     try:
         envelope = json.loads(body)
-        words = envelope.get("detail") or envelope.get("error") or ""
-    except (ValueError, AttributeError, RecursionError):
-        return ""
-    return " ".join(str(words).split())[:SHOWN].rstrip(".")
+    except (ValueError, RecursionError):
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
 
 
 def _forbidden(said: str, project_id: str) -> AuthError:

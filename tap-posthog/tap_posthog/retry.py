@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 FIRST_WAIT = 1.0  # seconds
 LONGEST_WAIT = 60.0
+TOO_MUCH = {504, 512, 513}  # PostHog: time limit, estimated too slow, memory limit
 LONGEST_HEADER = 20  # digits; a Retry-After beyond that is no number of seconds
 
 
@@ -25,13 +26,16 @@ class Verdict(enum.Enum):
     STOP = enum.auto()  # the same request would get the same answer
 
 
-def judge(status: int) -> Verdict:
-    """Say what a status code asks for."""
+def judge(status: int, code: str = "", *, divisible: bool = True) -> Verdict:
+    """Say what an answer asks for, by its status and the `code` of an error.
+
+    What is too much at once is a fault like others where less cannot be asked for.
+    """
     if status == 200:  # noqa: PLR2004 - a status is clearer than its name
         return Verdict.READ
     if status == 429:  # noqa: PLR2004 - as above
         return Verdict.WAIT
-    if status in {504, 512}:  # PostHog: time or memory limit, estimated too slow
+    if divisible and (status in TOO_MUCH or code == "too_many_bytes"):
         return Verdict.SHRINK
     if status == 408 or status in range(500, 600):  # noqa: PLR2004 - as above
         return Verdict.RETRY

@@ -6,9 +6,7 @@ TargetError                    ends the run with one line on stderr
 ├── StoppedError               SIGTERM, SIGINT: stop in good order
 ├── OutputError                nobody reads the states any more: stop
 └── DeliveryError
-    ├── TemporaryError         the same request may succeed later: retry it
-    ├── TooLargeError          413: send it in two
-    ├── RejectedError          400, 422: find the records that are refused
+    ├── RejectedError          400, 422: some records are refused, and not set aside
     ├── FatalError             no request of this run can succeed: stop
     └── GaveUpError            retried long enough: stop, the next run resumes
 
@@ -70,20 +68,6 @@ class OutputError(TargetError):
 
 class DeliveryError(TargetError):
     """A request did not deliver its records."""
-
-
-class TemporaryError(DeliveryError):
-    """The request may succeed later. ``cause`` is its name in the figures, as "503"."""
-
-    def __init__(self, message: str, *, cause: str) -> None:
-        super().__init__(message)
-        self.cause = cause
-
-
-class TooLargeError(DeliveryError):
-    """The receiver takes no body of this size."""
-
-    hint = "Lower max_batch_bytes."
 
 
 class RejectedError(DeliveryError):

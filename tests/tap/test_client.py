@@ -62,7 +62,7 @@ def fault(sandbox: Sandbox, *actions: str, times: int | None = None) -> None:
 
 @pytest.mark.parametrize(
     "action",
-    ["500", "502", "503", "524", "408", "504", "512", "reset", "cut", "garbage"],
+    ["500", "502", "503", "524", "408", "504", "512", "513", "reset", "cut", "garbage"],
 )
 def test_a_fault_is_tried_again(sandbox: Sandbox, action: str) -> None:
     """With a back-off that doubles; 504 too, where less cannot be asked."""
@@ -74,7 +74,7 @@ def test_a_fault_is_tried_again(sandbox: Sandbox, action: str) -> None:
     assert moment.slept == [1, 2, 4]
 
 
-@pytest.mark.parametrize("status", [504, 512])
+@pytest.mark.parametrize("status", [504, 512, 513])
 def test_a_question_that_is_too_much_is_handed_back(
     sandbox: Sandbox, status: int
 ) -> None:

@@ -21,7 +21,7 @@ KEY = "phx_CANARY"
     [
         (Verdict.READ, [200]),
         (Verdict.WAIT, [429]),
-        (Verdict.SHRINK, [504, 512]),
+        (Verdict.SHRINK, [504, 512, 513]),
         (Verdict.RETRY, [408, 500, 502, 503, 520, 522, 524, 599]),
         (
             Verdict.STOP,
@@ -32,6 +32,13 @@ KEY = "phx_CANARY"
 def test_each_status_has_one_meaning(verdict: Verdict, statuses: list[int]) -> None:
     """Limits wait, faults are tried again, time-outs shrink, the rest stops."""
     assert [judge(status) for status in statuses] == [verdict] * len(statuses)
+
+
+def test_too_much_at_once_is_a_fault_where_less_cannot_be_asked_for() -> None:
+    """PostHog says it as 504, 512, 513, or as a 400 with a code of its own."""
+    assert judge(400, "too_many_bytes") is Verdict.SHRINK
+    assert judge(400, "too_many_bytes", divisible=False) is Verdict.STOP
+    assert judge(513, divisible=False) is Verdict.RETRY
 
 
 @pytest.mark.parametrize(
