@@ -14,6 +14,8 @@ from singer_sdk.singerlib import Catalog
 
 from tap_posthog.errors import ConfigError, StateError
 
+STREAM = "events"
+
 
 def read_object(path: str, what: str) -> dict[str, Any]:
     """Read a file that holds one JSON object.
@@ -73,18 +75,32 @@ def checked_catalog(file: IO[str]) -> IO[str]:
     """Return a catalog file's content.
 
     Raises:
-        StateError: it is no Singer catalog.
+        StateError: it is no Singer catalog, or not one of this tap.
 
     """
     text = _text(file, "catalog")
     try:
-        Catalog.from_dict(_object(text))
+        events = Catalog.from_dict(_object(text)).get_stream(STREAM)
     except (AttributeError, KeyError, TypeError, ValueError):
         msg = (
             f"The catalog {_name(file)} is not a Singer catalog; make a new one with "
             "--discover"
         )
         raise StateError(msg) from None
+    if events is None:
+        msg = (
+            f"The catalog {_name(file)} has no stream {STREAM}, so nothing would be "
+            "read; make a new one with --discover"
+        )
+        raise StateError(msg)
+    columns = events.schema.properties or {}
+    lacking = [key for key in events.key_properties or () if key not in columns]
+    if lacking:
+        msg = (
+            f"The catalog {_name(file)} names {', '.join(lacking)} as a key of {STREAM}"
+            " but has no such column; put it back, or make a new one with --discover"
+        )
+        raise StateError(msg)
     return io.StringIO(text)
 
 

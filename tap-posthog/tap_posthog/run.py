@@ -55,6 +55,7 @@ class Run:
         self._client = Client(settings)
         self._source = QuerySource(self._client, settings.project_id)
         self._rest: RestReader | None = None
+        self._earlier = Figures()  # of a follower's finished cycles
         self._figures = Figures()
         self._progress = Progress(self._client.traffic, terminal=terminal())
         self._batches: Generator[Batch] | None = None
@@ -76,7 +77,7 @@ class Run:
             self._batches.close()
         self._client.close()
         self._progress.close()
-        if kind is None or self._figures.planned:
+        if kind is None or self._figures.planned or self._earlier.planned:
             logger.info("%s", self._summary(done=kind is None))
 
     def batches(self, bookmark: Bookmark) -> Iterator[Batch]:
@@ -136,10 +137,18 @@ class Run:
                 yield batch
                 reached = batch.rows[-1].timestamp if batch.rows else ""
                 self._progress.advance(len(batch.rows), reached, self._share())
+            self._earlier += self._figures
+            self._figures = Figures()
             if not self._settings.follow_seconds:
-                return
+                break
             asked = self._client.traffic.requests - before
             self._pause(began, asked)
+        if bookmark.at is None and self._settings.include_events:
+            logger.warning(
+                "No event so far has a name of include_events (%s): check the names, "
+                "which are case-sensitive",
+                ", ".join(self._settings.include_events),
+            )
 
     def _cycle(self, bookmark: Bookmark, *, look_back: bool) -> Iterator[Batch]:
         """Read once. A server without the query endpoint says so at the first query."""
@@ -182,7 +191,7 @@ class Run:
 
     def _summary(self, *, done: bool) -> str:
         took = self._clock() - self._began
-        events, figures = self._progress.events, self._figures
+        events, figures = self._progress.events, self._earlier + self._figures
         rate = f" ({events / took:,.0f} events/s)" if events and took else ""
         reached = f", up to {self._progress.reached}" if self._progress.reached else ""
         return (

@@ -6,9 +6,10 @@ as were counted, or when, read to its end, the server counts no more keys than i
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_posthog import hogql, instants
@@ -41,6 +42,11 @@ class Figures:
     resent: int = 0  # rows that the recheck sent again
     windows: int = 0  # that passed
     halved: int = 0  # windows that were too much for one query
+
+    def __add__(self, other: Figures) -> Figures:
+        """Count two runs together."""
+        mine, theirs = astuple(self), astuple(other)
+        return Figures(*map(operator.add, mine, theirs))
 
 
 class Piece(NamedTuple):

@@ -95,6 +95,15 @@ def test_quota_and_bad_queries_stop_at_once(sandbox: Sandbox, tmp_path: Path) ->
             'The state\'s replication_key_value is "soon"',
         ),
         ("catalog", '{"streams": [{}]}', "catalog.json is not a Singer catalog"),
+        ("catalog", '{"streams": []}', "catalog.json has no stream events"),
+        (
+            "catalog",
+            (
+                '{"streams": [{"tap_stream_id": "events", "key_properties": ["uuid"],'
+                ' "schema": {"properties": {"event": {"type": "string"}}}}]}'
+            ),
+            "catalog.json names uuid as a key of events but has no such column",
+        ),
     ],
 )
 def test_a_bad_file_is_named(
@@ -260,6 +269,14 @@ def test_a_full_disk_is_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
     assert outcome.status == 1
     assert "The output cannot be written: No space left" in outcome.errors[0]
     _assert_clean(outcome.err)
+
+
+def test_an_unknown_event_name_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It is no error, since the event may come some day; but it may be a slip."""
+    outcome = run(tmp_path, config(sandbox, include_events="Sign up, $pagevew"))
+
+    assert outcome.status == 0
+    assert "a name of include_events (Sign up, $pagevew): check" in outcome.err
 
 
 def test_following_sends_what_arrives_and_ends_on_sigterm(
