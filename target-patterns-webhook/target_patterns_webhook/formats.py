@@ -75,7 +75,7 @@ def shape_for(
     shape: Callable[[bytes], bytes] | None = None
     if not missing_columns(columns):
         if settings.record_format == "connector":
-            shape = connector
+            shape = connector(settings.project_id)
         elif settings.record_format == "activity":
             shape = activity(settings.revenue_property)
     allowed = settings.allowed_event_types
@@ -100,26 +100,34 @@ def _only(
     return keep
 
 
-def connector(record: bytes) -> bytes:
-    """Return what PostHog's Patterns Connector app posts for this event."""
-    event = _take(Event, record)
-    properties = _properties(ConnectorProperties, event)
-    text = b'{"uuid":%b,"event":%b,"distinct_id":%b,"timestamp":%b,' % (
-        bytes(event.uuid),
-        bytes(event.event),
-        bytes(event.distinct_id),
-        bytes(event.timestamp),
-    )
-    text += b'"properties":%b,"team_id":%b,"ip":%b' % (
-        bytes(event.properties),
-        bytes(event.team_id),
-        bytes(properties.ip),
-    )
-    if properties.set != _ABSENT:
-        text += b',"$set":%b' % bytes(properties.set)
-    if properties.set_once != _ABSENT:
-        text += b',"$set_once":%b' % bytes(properties.set_once)
-    return text + b"}"
+def connector(project_id: int | None) -> Callable[[bytes], bytes]:
+    """Return what makes an event what PostHog's Patterns Connector app posts for it.
+
+    A record that has a ``team_id`` of its own keeps it.
+    """
+    project = _NULL if project_id is None else Raw(b"%d" % project_id)
+
+    def row(record: bytes) -> bytes:
+        event = _take(Event, record)
+        properties = _properties(ConnectorProperties, event)
+        text = b'{"uuid":%b,"event":%b,"distinct_id":%b,"timestamp":%b,' % (
+            bytes(event.uuid),
+            bytes(event.event),
+            bytes(event.distinct_id),
+            bytes(event.timestamp),
+        )
+        text += b'"properties":%b,"team_id":%b,"ip":%b' % (
+            bytes(event.properties),
+            bytes(project if event.team_id == _NULL else event.team_id),
+            bytes(properties.ip),
+        )
+        if properties.set != _ABSENT:
+            text += b',"$set":%b' % bytes(properties.set)
+        if properties.set_once != _ABSENT:
+            text += b',"$set_once":%b' % bytes(properties.set_once)
+        return text + b"}"
+
+    return row
 
 
 def activity(revenue_property: str) -> Callable[[bytes], bytes]:

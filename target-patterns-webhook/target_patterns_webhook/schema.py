@@ -109,6 +109,12 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "Patterns Connector app posts. `activity`: a row of the Activity Schema.",
     ),
     th.Property(
+        "project_id",
+        th.CustomType({"type": ["string", "integer", "null"]}),
+        title="Project ID",
+        description="Number of the PostHog project: the `team_id` of `connector` rows.",
+    ),
+    th.Property(
         "revenue_property",
         th.StringType,
         default="revenue",

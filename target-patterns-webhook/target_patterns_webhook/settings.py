@@ -56,6 +56,7 @@ class Settings:
     signing_secret: str | None = dataclasses.field(repr=False)
     allowed_event_types: frozenset[str] | None
     record_format: str
+    project_id: int | None
     revenue_property: str
     payload_format: str
     on_rejected: str
@@ -108,6 +109,15 @@ def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise _wrong(name, value, "text")
     return value
+
+
+def _project_id(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
+        raise _wrong(name, value, "the number of a PostHog project")
+    return int(text)
 
 
 def _number(name: str, value: object, *, whole: bool) -> float:
@@ -229,6 +239,7 @@ _PARSERS: dict[str, Callable[[str, object], object]] = {
     "signing_secret": _signing_secret,
     "allowed_event_types": _event_names,
     "record_format": _choice,
+    "project_id": _project_id,
     "revenue_property": _text,
     "payload_format": _choice,
     "on_rejected": _choice,

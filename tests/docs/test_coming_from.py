@@ -55,9 +55,13 @@ def put(sandbox: Sandbox) -> None:
 def moved(sandbox: Sandbox, folder: Path) -> dict[int, dict[str, Any]]:
     """Run the pair from the document's state; return what arrived, by number."""
     put(sandbox)
-    given = config(sandbox, stream_maps={"events": {"team_id": "12345"}})
+    given = config(sandbox)
     with Receiver() as receiver:
-        sink = {"webhook_url": receiver.url, "record_format": "connector"}
+        sink = {
+            "webhook_url": receiver.url,
+            "record_format": "connector",
+            "project_id": 12345,
+        }
         pipe = Pipe(
             Program(installed("tap-posthog"), given),
             Program(installed("target-patterns-webhook"), sink),

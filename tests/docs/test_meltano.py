@@ -51,6 +51,7 @@ def test_three_variables_are_enough() -> None:
         "${POSTHOG_API_KEY}",
         "${POSTHOG_PROJECT_ID}",
         "${PATTERNS_WEBHOOK_URL}",
+        "${POSTHOG_PROJECT_ID}",
     ]
 
 

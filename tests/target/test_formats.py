@@ -76,7 +76,15 @@ def test_connector_takes_team_id_from_the_record() -> None:
     """A record that names its project, by a stream map for one, keeps it."""
     record = event().replace(b'{"uuid"', b'{"team_id": 7, "uuid"')
 
-    assert json.loads(shaped(record, record_format="connector") or b"")["team_id"] == 7
+    row = shaped(record, record_format="connector", project_id="12345")
+    assert json.loads(row or b"")["team_id"] == 7
+
+
+def test_connector_has_the_project_as_team_id() -> None:
+    """An event does not say which project it is of; the setting does."""
+    row = shaped(event(), record_format="connector", project_id="12345")
+
+    assert json.loads(row or b"")["team_id"] == 12345
 
 
 def test_activity_has_the_columns_of_the_activity_schema() -> None:

@@ -52,6 +52,7 @@ def test_defaults() -> None:
         "signing_secret": None,
         "allowed_event_types": None,
         "record_format": "event",
+        "project_id": None,
         "revenue_property": "revenue",
         "payload_format": "array",
         "on_rejected": "fail",
@@ -85,6 +86,7 @@ def test_defaults() -> None:
         ),
         pytest.param({"webhook_url": f" {URL}\n"}, "webhook_url", URL, id="spaces"),
         pytest.param({"unknown": 1}, "webhook_url", URL, id="unknown-key"),
+        pytest.param({"project_id": "007"}, "project_id", 7, id="project"),
     ],
 )
 def test_taken(config: dict[str, Any], name: str, value: object) -> None:
@@ -95,6 +97,11 @@ def test_taken(config: dict[str, Any], name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("config", "line"),
     [
+        pytest.param(
+            {"project_id": "phc_abc"},
+            "project_id is 'phc_abc'. It takes the number of a PostHog project.",
+            id="no-project",
+        ),
         pytest.param(
             {"batch_size_rows": "many"},
             "batch_size_rows is 'many'. It takes a whole number, 1 to 1,000,000.",
