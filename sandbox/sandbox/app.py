@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -61,7 +62,9 @@ def build(data: Path, control: Control, side: Side = "both") -> ASGIApp:
         Route("/sandbox/faults", set_faults, methods=["PUT", "DELETE"]),
         Route("/sandbox/reset", reset, methods=["POST"]),
     ]
-    app = Starlette(routes=routes, exception_handlers={ApiError: _said})
+    app = Starlette(
+        routes=routes, exception_handlers={ApiError: _said, ClientDisconnect: _gone}
+    )
     app.router.redirect_slashes = False  # PostHog takes both spellings, see its routes
     faults = Faults(app)
     journal = Journal(faults)
@@ -72,3 +75,8 @@ def _said(_: Request, exc: Exception) -> Response:
     if not isinstance(exc, ApiError):
         raise exc
     return exc.response()
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    """Answer nobody: whoever asked died in the middle of a request."""
+    return Response(status_code=499)

@@ -175,7 +175,7 @@ class Dispatch:
         elif left <= 0:
             self._fail(
                 GaveUpError(
-                    f"{answer.message} A batch was retried {parcel.failures - 1} times "
+                    f"{answer.message} A batch was tried {parcel.failures:,}x "
                     f"over {now - parcel.failed_at:,.0f} s (max_retry_seconds)."
                 )
             )

@@ -80,11 +80,12 @@ class Refusals:
         """Without dead letters, stop when only refused records of a batch are left."""
         if self._keep or not whole.refused or whole.left > whole.refused:
             return
+        records = len(whole.batch.records)
+        others = "; the others were delivered" if whole.refused < records else ""
         self._fail(
             RejectedError(
-                f"The webhook refused {whole.refused:,} of {len(whole.batch.records):,}"
-                f" records of a batch of stream {whole.batch.stream!r} with"
-                f" {whole.status}; the others were delivered.",
+                f"The webhook refused {whole.refused:,} of {records:,} records of a "
+                f"batch of stream {whole.batch.stream!r} with {whole.status}{others}.",
                 status=whole.status,
             )
         )
