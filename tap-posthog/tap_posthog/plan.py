@@ -209,10 +209,13 @@ class Planner:
         return Count(cells[0].start, cells[-1].end, self._grain(cells))
 
     def _grain(self, cells: Sequence[Cell]) -> int:
-        """Choose the grain that is fine enough for even rows and fits one answer."""
+        """Choose the grain that is fine enough for even rows and fits one answer.
+
+        It cuts the narrowest of the cells too, or the same would be asked for ever.
+        """
         rows = sum(cell.rows for cell in cells)
         width = sum(cell.end - cell.start for cell in cells)
-        coarsest = max(cell.grain or MILLISECOND for cell in cells)
+        coarsest = min(cell.grain or MILLISECOND for cell in cells)
         grains = [grain for grain in GRAINS if grain <= coarsest]
         fitting = [g for g in grains if min(width // g, rows) <= MOST_STRETCHES]
         fine = (g for g in fitting if rows * g <= width * self.page * FINE)

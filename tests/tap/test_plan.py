@@ -205,3 +205,14 @@ def test_cut_answers_about_several_bursts_come_to_an_end() -> None:
 
     assert sum(window.rows for window in planned) == len(rows)
     assert len(server.asked) < 100
+
+
+def test_a_wide_stretch_between_narrow_ones_does_not_coarsen_their_question() -> None:
+    """What is counted together is cut together, however short each answer is."""
+    burst, wide, late = TODAY - 400 * DAY, TODAY - 390 * DAY + HOUR, TODAY - 30 * DAY
+    server = Server([burst, burst, wide, late, late + MILLISECOND], limit=1)
+
+    planned = plan(server, 1)
+
+    assert sum(window.rows for window in planned) == 5
+    assert len(server.asked) < 100
