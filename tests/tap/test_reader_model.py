@@ -100,7 +100,6 @@ def worlds(*, lag: float, late: float) -> st.SearchStrategy[list[Event]]:
     """Draw rows with ties, bursts, late and future-dated ones, each with its key."""
     moments = st.one_of(
         st.integers(0, 1_440).map(float),
-        st.integers(0, 40).map(lambda n: n / 4),  # while runs follow each other
         st.integers(0, 20).map(lambda n: 600 + n / 60_000),
         st.sampled_from([-525_600.0, 700.0]),
     )
@@ -137,12 +136,31 @@ choices = st.builds(
 )
 # When a run starts (minutes after the last), whether it looks back, where it is killed.
 runs = st.lists(
-    st.tuples(
-        st.floats(0, 400) | st.integers(1, 16).map(lambda n: n / 8),
-        st.booleans(),
-        st.none() | st.integers(0, 8),
-    ),
+    st.tuples(st.floats(0, 400), st.booleans(), st.none() | st.integers(0, 8)),
     max_size=6,
+)
+
+# Ten minutes of arrivals, and a follower's cycles meanwhile.
+arrivals = st.lists(
+    st.builds(
+        event,
+        st.integers(0, 40).map(lambda n: n / 4),
+        late=st.sampled_from([0.0, 0.5, 2.0]),
+        lag=st.sampled_from([0.0, 0.5, 0.99]),
+        uuid=st.integers(0, 9),
+    ),
+    min_size=5,
+    max_size=40,
+    unique_by=lambda each: each.key,
+)
+cycles = st.lists(
+    st.tuples(
+        st.integers(1, 8).map(lambda n: n / 4),
+        st.sampled_from([False, False, True]),
+        st.sampled_from([None, None, None, 0, 1, 3]),
+    ),
+    min_size=3,
+    max_size=20,
 )
 
 
@@ -186,6 +204,20 @@ def test_killed_runs_lose_nothing_and_repeat_only_what_no_state_covered(
     steps: list[tuple[float, bool, int | None]],
 ) -> None:
     """A kill costs at most the rows between two states, sent once more."""
+    history = play(events, chosen, server, steps)
+
+    assert set(history.sent) == {each.key for each in events}
+    assert len(history.sent) - len(events) <= history.unsafe
+
+
+@holds_for(arrivals, choices, servers, cycles)
+def test_a_follower_loses_nothing_and_repeats_only_what_no_state_covered(
+    events: list[Event],
+    chosen: Settings,
+    server: dict[str, Any],
+    steps: list[tuple[float, bool, int | None]],
+) -> None:
+    """Cycle upon cycle while events arrive, whether it looks back in one or not."""
     history = play(events, chosen, server, steps)
 
     assert set(history.sent) == {each.key for each in events}
