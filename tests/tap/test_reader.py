@@ -12,8 +12,9 @@ import pytest
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.errors import GaveUpError, QueryError
 from tap_posthog.reader import Reader
+from tests.tap.history import History, Settings
 from tests.tap.model import START, Model, Page
-from tests.tap.test_reader_model import History, Settings, event
+from tests.tap.test_reader_model import event
 
 if TYPE_CHECKING:
     from tap_posthog import hogql

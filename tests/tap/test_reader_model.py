@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,71 +12,14 @@ from hypothesis import strategies as st
 from tap_posthog import instants
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.errors import AuditError
-from tap_posthog.reader import Reader
-from tap_posthog.region import Key
+from tests.tap.history import History, Settings
 from tests.tap.holding import holds_for
 from tests.tap.model import START, Event, Model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SETTLE = timedelta(seconds=60)
-LATE = timedelta(hours=6)
 MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings that the reader looks at."""
-
-    start_at: datetime | None = None
-    end_at: datetime | None = None
-    late_window: timedelta = LATE
-    settle: timedelta = SETTLE
-    include_events: tuple[str, ...] = ()
-    exclude_events: tuple[str, ...] = ()
-    page_size: int = 3
-    max_concurrent_queries: int = 2
-    audit: bool = True
-    recheck_hours: int = 0
-
-
-@dataclass
-class History:
-    """What a sequence of runs has sent, each run starting at the last state written."""
-
-    settings: Settings
-    state: dict[str, Any] = field(default_factory=dict)
-    sent: list[Key] = field(default_factory=list)
-    states: int = 0
-    unsafe: int = 0  # rows that were sent behind no state when a run was killed
-    logged: list[str] = field(default_factory=list)
-
-    def run(
-        self, model: Model, *, look_back: bool = True, stop: int | None = None
-    ) -> None:
-        """Run once; ``stop`` kills it after so many batches, before their state."""
-        reader = Reader(
-            model,
-            self.settings,
-            Bookmark.from_state(json.loads(json.dumps(self.state))),
-            columns=("event",),
-            log=self.logged.append,
-            look_back=look_back,
-        )
-        behind = 0
-        batches = reader.batches()
-        for n, batch in enumerate(batches):
-            self.sent += [Key(row.timestamp, row.uuid) for row in batch.rows]
-            behind += len(batch.rows)
-            if n == stop:
-                batches.close()  # type: ignore[attr-defined]  # it is a generator
-                self.unsafe += behind
-                return
-            if batch.bookmark:
-                self.state = batch.bookmark.to_state()
-                self.states += 1
-                behind = 0
 
 
 def event(
