@@ -12,7 +12,7 @@ demo: $(SYNCED) ## PostHog to Patterns, sandbox to sandbox: a backfill, then wha
 	$(BIN)/meltano run demo
 
 test: $(SYNCED) ## Everything but the long proofs
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 prove: $(SYNCED) ## The long proofs: many kills, soak, a million records
 	$(BIN)/pytest -m prove --timeout 3600

@@ -39,7 +39,9 @@ READ = [
 ]
 
 
-@pytest.mark.parametrize(("method", "digest"), READ, ids=lambda each: str(each)[10:50])
+@pytest.mark.parametrize(
+    ("method", "digest"), READ, ids=lambda each: getattr(each, "__qualname__", "")
+)
 def test_what_is_replaced_is_what_was_read(
     method: Callable[..., object], digest: str
 ) -> None:
