@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from tap_posthog import hogql, instants
 from tap_posthog.counts import Counts
+from tap_posthog.errors import AuditError, QueryError
 from tap_posthog.ledger import Ledger
 from tap_posthog.region import Key, Scope
 from tap_posthog.windows import Figures, WindowReader
@@ -134,6 +135,9 @@ class Reader:
             )
             self.figures = self._windows.figures
             yield from self._run()
+        except (AuditError, QueryError):  # of our own: pages may still wait on a limit
+            self._source.stop()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

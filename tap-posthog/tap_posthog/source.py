@@ -49,3 +49,6 @@ class Source(Protocol):
 
     def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
         """Return rows, of which only the key columns need be decoded."""
+
+    def stop(self) -> None:
+        """End every wait: nobody will look at the answers any more."""

@@ -95,6 +95,9 @@ class Model:
             self._refuse(len(rows) > self.most_read)
         return Page(rows[: self.limit])
 
+    def stop(self) -> None:
+        """Do nothing: no question of a model waits."""
+
     def _answer(
         self, question: hogql.Question, found: list[list[Event]]
     ) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_posthog.bookmark import Bookmark
-from tap_posthog.errors import GaveUpError, QueryError
+from tap_posthog.errors import AuditError, GaveUpError, QueryError
 from tap_posthog.reader import Reader
 from tests.tap.history import History, Settings
 from tests.tap.model import START, Model, Page
@@ -142,6 +142,34 @@ def test_rows_out_of_order_stop_the_run() -> None:
 
     with pytest.raises(QueryError, match="out of order"):
         History(Settings()).run(model)
+
+
+def test_a_gap_ends_the_waits_of_other_pages() -> None:
+    """The run stops at once, however long a limit holds what was asked ahead."""
+
+    class Limited(Model):
+        stopped = threading.Event()
+
+        def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
+            page = super().read(question, divisible=divisible)
+            if page.rows and page.rows[0].key == event(4).key:
+                self.stopped.wait(PATIENCE * 2)
+            return page
+
+        def stop(self) -> None:
+            self.stopped.set()
+
+    gap = event(3)
+    model = Limited(
+        [event(n) for n in range(40)],
+        now=START + timedelta(days=30),
+        hidden=lambda each: each.key == gap.key,
+    )
+    began = time.monotonic()
+
+    with pytest.raises(AuditError):
+        History(Settings(page_size=4)).run(model)
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_copies_are_sent_once_and_counted() -> None:

@@ -70,6 +70,10 @@ class QuerySource:
 
         return self._post(question.sql(), page, divisible=divisible)
 
+    def stop(self) -> None:
+        """End every wait of the client's."""
+        self._client.stop()
+
     def probe(self) -> None:
         """Ask for nothing but an answer.
 
