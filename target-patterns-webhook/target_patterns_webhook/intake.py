@@ -117,23 +117,27 @@ class Intake:
     def take(self, lines: list[bytes]) -> None:
         """Take the next lines. Raises InputError that names the line which is wrong."""
         latest: Message | None = None
+        records = 0
         try:
             for line in lines:
                 self.line += 1
                 message = parse(line)
                 if message is None:
                     continue
-                self.messages[message.type] += 1
                 if message.type == "RECORD":
+                    records += 1
                     latest = message
                     self.record(message, line)
-                elif message.type == "STATE":
+                    continue
+                self.messages[message.type] += 1
+                if message.type == "STATE":
                     self._state(message)
                 else:
                     self._other[message.type](whole(line))
         except MalformedError as error:
             raise InputError(self.line, str(error)) from None
         finally:
+            self.messages["RECORD"] += records
             self._hand_on()
         if latest is not None:
             self.latest = bytes(latest.record)
