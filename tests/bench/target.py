@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.bench.ground import Ground
     from tests.bench.report import Report
 
-EVENTS = 200_000
+EVENTS = 400_000  # enough for the start to count little
 GRID_EVENTS = 100_000
 PLAIN_EVENTS = 50_000  # enough for the slower one
 LATENCIES = (0, 0.02, 0.1)
