@@ -14,8 +14,6 @@ from singer_sdk.singerlib import Catalog
 
 from tap_posthog.errors import ConfigError, StateError
 
-STREAM = "events"
-
 
 def read_object(path: str, what: str) -> dict[str, Any]:
     """Read a file that holds one JSON object.
@@ -71,8 +69,8 @@ def bookmarks_of(state: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - a f
     raise StateError(msg)
 
 
-def checked_catalog(file: IO[str]) -> IO[str]:
-    """Return a catalog file's content.
+def checked_catalog(file: IO[str], stream: str) -> IO[str]:
+    """Return the content of a catalog file, which must know the stream.
 
     Raises:
         StateError: it is no Singer catalog, or not one of this tap.
@@ -80,7 +78,7 @@ def checked_catalog(file: IO[str]) -> IO[str]:
     """
     text = _text(file, "catalog")
     try:
-        events = Catalog.from_dict(_object(text)).get_stream(STREAM)
+        events = Catalog.from_dict(_object(text)).get_stream(stream)
     except (AttributeError, KeyError, TypeError, ValueError):
         msg = (
             f"The catalog {_name(file)} is not a Singer catalog; make a new one with "
@@ -89,7 +87,7 @@ def checked_catalog(file: IO[str]) -> IO[str]:
         raise StateError(msg) from None
     if events is None:
         msg = (
-            f"The catalog {_name(file)} has no stream {STREAM}, so nothing would be "
+            f"The catalog {_name(file)} has no stream {stream}, so nothing would be "
             "read; make a new one with --discover"
         )
         raise StateError(msg)
@@ -97,7 +95,7 @@ def checked_catalog(file: IO[str]) -> IO[str]:
     lacking = [key for key in events.key_properties or () if key not in columns]
     if lacking:
         msg = (
-            f"The catalog {_name(file)} names {', '.join(lacking)} as a key of {STREAM}"
+            f"The catalog {_name(file)} names {', '.join(lacking)} as a key of {stream}"
             " but has no such column; put it back, or make a new one with --discover"
         )
         raise StateError(msg)

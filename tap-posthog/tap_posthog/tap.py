@@ -147,7 +147,7 @@ class TapPostHog(Tap):
         """Run the tap, once what came in as files is known to be readable."""
         super().invoke(
             state=state and checked_state(state),
-            catalog=catalog and checked_catalog(catalog),
+            catalog=catalog and checked_catalog(catalog, Events.name),
             **options,
         )
 
