@@ -8,6 +8,7 @@ import sys
 ERROR = 1
 USAGE = 2
 INTERRUPTED = 130
+SWITCH_SECONDS = 0.001  # or a page that is in waits 5 ms for the writer
 
 
 def main() -> int:
@@ -21,6 +22,7 @@ def main() -> int:
     from tap_posthog.errors import TapError  # noqa: PLC0415
     from tap_posthog.tap import TapPostHog  # noqa: PLC0415
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     logger = logging.getLogger(TapPostHog.name)
     try:
         status = TapPostHog.cli.main(prog_name=TapPostHog.name, standalone_mode=False)

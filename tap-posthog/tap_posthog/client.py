@@ -82,6 +82,8 @@ class Client:
         self._clock, self._now, self._rng = clock, now, rng
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
+        # Of the server: whoever reads an answer has made room for the next question.
+        self._slots = threading.BoundedSemaphore(settings.max_concurrent_queries)
         self._lock = threading.Lock()
         self._closed_until = 0.0  # by the clock: nobody knocks before
         self._reached = False  # something answered at that address
@@ -132,7 +134,6 @@ class Client:
     ) -> T:
         since: float | None = None  # when this request first failed
         for attempt in itertools.count(1):
-            self._wait_at_gate()
             try:
                 answer = self._send(request)
             except NoAnswerError as exc:
@@ -161,9 +162,12 @@ class Client:
         raise AssertionError  # pragma: no cover - itertools.count has no end
 
     def _send(self, request: Request) -> Answer:
-        with self._lock:
-            self.traffic.requests += 1
-        answer = self._transport.send(request)
+        with self._slots:
+            self._wait_at_gate()
+            with self._lock:
+                self.traffic.requests += 1
+            packed = self._transport.send(request)
+        answer = packed.unpacked()
         with self._lock:
             self._reached = True
             self.traffic.bytes += len(answer.body)

@@ -15,7 +15,7 @@ from tap_posthog.plan import UNKNOWN, Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
     from datetime import timedelta
 
     from tap_posthog.hogql import Filters
@@ -98,24 +98,38 @@ class Counts:
         return News(until, cells)
 
     def windows(self, region: Region, planner: Planner) -> Iterator[Window]:
-        """Cut a region, asking for a histogram wherever the planner needs one."""
+        """Cut a region. Where the planner needs a histogram, it is asked on the way."""
+        asked: tuple[Count, Future[list[list[Any]]]] | None = None
         while True:
-            while question := planner.question():
-                self._histogram(region, planner, question)
-            window = planner.window()
-            if window is None:
+            question = None if asked else planner.question()
+            if question:
+                asked = question, self._submit(self._histogram(region, question))
+            window = None if asked and asked[1].done() else planner.window()
+            if window:
+                yield window
+            elif asked:
+                self._take(region, planner, *asked)
+                asked = None
+            else:
                 return
-            yield window
 
-    def _histogram(self, region: Region, planner: Planner, question: Count) -> None:
-        histogram = hogql.Histogram(
+    def _histogram(self, region: Region, question: Count) -> hogql.Histogram:
+        return hogql.Histogram(
             region.between(question.start, question.end),
             self._filters,
             question.grain * instants.TICK,
             hogql.MOST_ROWS,
         )
+
+    def _take(
+        self,
+        region: Region,
+        planner: Planner,
+        question: Count,
+        answer: Future[list[list[Any]]],
+    ) -> None:
         try:
-            counts = self._ask(histogram)
+            counts = answer.result()
         except TooHeavyError:
             if planner.refuse(question):
                 if not self._in_smaller_parts:
@@ -124,6 +138,7 @@ class Counts:
                     )
                 self._in_smaller_parts = True
                 return
+            histogram = self._histogram(region, question)
             counts = self._ask(histogram, divisible=False)
         planner.answer(question, [(int(number), int(rows)) for number, rows in counts])
 
@@ -157,8 +172,12 @@ class Counts:
     def _ask(
         self, question: hogql.Question, *, divisible: bool = True
     ) -> list[list[Any]]:
-        asked = self._pool.submit(self._source.ask, question, divisible=divisible)
-        return asked.result()
+        return self._submit(question, divisible=divisible).result()
+
+    def _submit(
+        self, question: hogql.Question, *, divisible: bool = True
+    ) -> Future[list[list[Any]]]:
+        return self._pool.submit(self._source.ask, question, divisible=divisible)
 
 
 def _uncounted(region: Region) -> Cell:

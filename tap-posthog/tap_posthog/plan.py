@@ -2,7 +2,7 @@
 
 Owns which ranges are counted, how finely, and how counts become windows. Asks nobody:
 
-    while question := planner.question():
+    question = planner.question()
         planner.answer(question, counts) or planner.refuse(question)
     window = planner.window()
 
@@ -33,6 +33,7 @@ DAY = 24 * HOUR
 GRAINS = (DAY, HOUR, MINUTE, SECOND, MILLISECOND)
 
 AHEAD = 64  # pages that are planned at a time
+SPARE = 8  # windows, when the next are asked about: an answer takes a few pages' time
 MOST_STRETCHES = 20_000  # of one histogram: under a megabyte
 FINE = 1 / 8  # of a page: from stretches this small windows fill to 7/8 and more
 FULL = 0.92  # of a page: full enough to end a window at midnight
@@ -84,8 +85,12 @@ class Planner:
         self._reach = end - start  # of a question about several cells
 
     def question(self) -> Count | None:
-        """Say what must be counted before the next window can be cut. None: nothing."""
-        while self._cells and not self._ready:
+        """Say what must be counted before the windows that are cut run out.
+
+        None: nothing yet. Until it is answered no other question is asked; the windows
+        that are ready may be handed out meanwhile.
+        """
+        while self._cells and len(self._ready) < SPARE:
             question = self._missing()
             if question:
                 return question
@@ -93,7 +98,7 @@ class Planner:
         return None
 
     def window(self) -> Window | None:
-        """Hand out the next window, when no question is open. None: that was all."""
+        """Hand out the next window. None, with no question open: that was all."""
         if self._ready:
             return self._ready.popleft()
         return None

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tap_posthog.source import Row, Source
 
 Pass = Literal["recheck", "late", "forward"]
+ARRIVED = 2  # pages that wait or are decoded, while others are still asked for
 Advance = Callable[["Bookmark", Key], "Bookmark"]
 
 
@@ -118,7 +119,7 @@ class Reader:
             TapError: after the good batches before it.
 
         """
-        workers = self._settings.max_concurrent_queries
+        workers = self._settings.max_concurrent_queries + ARRIVED
         pool = ThreadPoolExecutor(workers, thread_name_prefix="query")
         try:
             self._counts = Counts(self._source, pool, self._filters, self._log)
@@ -126,7 +127,7 @@ class Reader:
                 self._source,
                 pool,
                 self._counts,
-                workers=workers,
+                ahead=workers,
                 filters=self._filters,
                 columns=self._columns,
                 page=self._settings.page_size,

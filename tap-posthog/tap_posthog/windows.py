@@ -65,19 +65,19 @@ class WindowReader:
         pool: Executor,
         counts: Counts,
         *,
-        workers: int,
+        ahead: int,
         filters: Filters,
         columns: tuple[str, ...],
         page: int,
         audit: bool,
         log: Callable[[str], None],
     ) -> None:
-        """Hold at most `workers` pages of `page` rows beside the one that is used."""
+        """Hold at most `ahead` pages of `page` rows beside the one that is used."""
         self.figures = Figures()
         self._source = source
         self._pool = pool
         self._counts = counts
-        self._workers = workers
+        self._most_ahead = ahead
         self._filters = filters
         self._columns = columns
         self._page = page
@@ -104,7 +104,7 @@ class WindowReader:
         ahead: deque[tuple[Window, Future[Page]]] = deque()
         in_a_row, more = 0, True
         while more or ahead:
-            while more and len(ahead) <= self._workers:
+            while more and len(ahead) < self._most_ahead:
                 more = self._start(region, windows, ahead)
             if not ahead:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import threading
 import time
@@ -11,10 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from requests.structures import CaseInsensitiveDict
 
 from tap_posthog import errors
 from tap_posthog.client import Client
 from tap_posthog.sources.query import QuerySource
+from tap_posthog.transport import Answer, NoAnswerError, Request
 from tests.tap.running import settings
 
 if TYPE_CHECKING:
@@ -229,6 +232,20 @@ def test_a_hanging_answer_ends_at_the_deadline(sandbox: Sandbox) -> None:
 
 
 @contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on the loopback, a thread for each connection; give the URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def elsewhere(status: int) -> Iterator[tuple[str, list[str | None]]]:
     """Serve a redirect to somewhere else; give the URL, and the keys that came."""
     keys: list[str | None] = []
@@ -244,15 +261,8 @@ def elsewhere(status: int) -> Iterator[tuple[str, list[str | None]]]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Redirect)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", keys
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Redirect) as url:
+        yield url, keys
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -279,6 +289,88 @@ def test_netrc_does_not_replace_the_key(
     ask(client(sandbox, Time()))
 
     assert [each["status"] for each in sandbox.requests()] == [200]
+
+
+class Crowd(BaseHTTPRequestHandler):
+    """A PostHog that takes a moment for a question, and notes how many are open."""
+
+    lock = threading.Lock()
+    open = most_open = 0
+
+    def do_POST(self) -> None:
+        """Answer `select 1`."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._count(1)
+        time.sleep(0.02)
+        self._count(-1)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"results": [[1]]}')
+
+    @classmethod
+    def _count(cls, change: int) -> None:
+        with cls.lock:
+            cls.open += change
+            cls.most_open = max(cls.most_open, cls.open)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_more_queries_are_under_way_than_allowed(most: int) -> None:
+    """PostHog allows three a project, shared with its other users."""
+
+    class Counted(Crowd):
+        """One for each test."""
+
+    with serving(Counted) as url, ThreadPoolExecutor(6) as pool:
+        asker = Client(settings(base_url=url, max_concurrent_queries=most))
+        for asked in [pool.submit(ask, asker) for _ in range(30)]:
+            asked.result()
+        asker.close()
+
+    assert Counted.most_open == most
+
+
+def test_an_answer_is_read_while_the_next_question_is_asked(sandbox: Sandbox) -> None:
+    """PostHog is done with a query when it has answered: decoding holds nobody up."""
+    asker = client(sandbox, Time(), max_concurrent_queries=1)
+    both = threading.Barrier(2)
+    question = Request(method="GET", path="/api/projects/1/events/")
+
+    def parse(_: bytes) -> None:
+        both.wait(30)
+
+    with ThreadPoolExecutor(2) as pool:
+        for asked in [pool.submit(asker.call, question, parse) for _ in range(2)]:
+            asked.result()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(b"[1]"),
+        gzip.compress(b"[") + gzip.compress(b"1]"),
+        gzip.compress(b"[1") + gzip.compress(b"]"),
+    ],
+)
+def test_an_answer_is_unpacked(packed: bytes) -> None:
+    """Whole, also where it comes in several members, as a proxy may join them."""
+    headers = CaseInsensitiveDict({"content-encoding": "gzip"})
+
+    assert Answer(200, headers, packed).unpacked().body == b"[1]"
+
+
+@pytest.mark.parametrize(
+    "packed", [b"", b"[1]", gzip.compress(b"[1]")[:-9], gzip.compress(b"[1]")[:-1]]
+)
+def test_an_answer_that_cannot_be_unpacked_is_none(packed: bytes) -> None:
+    """A connection that ended early is tried again."""
+    headers = {"Content-Encoding": "gzip"}
+
+    with pytest.raises(NoAnswerError, match="decompressed"):
+        Answer(200, headers, packed).unpacked()
 
 
 def test_several_threads_share_one_client(sandbox: Sandbox) -> None:

@@ -44,19 +44,22 @@ class Server:
         return sorted(counts.items())[: self.limit]
 
 
-def plan(server: Server, page: int, end: int = TODAY) -> list[Window]:
+def plan(
+    server: Server, page: int, end: int = TODAY, *, meanwhile: int = 0
+) -> list[Window]:
     """Plan everything from 1900 to an end."""
     cells = []
     if server.rows:
         cells = [Cell(server.rows[0], server.rows[-1] + 1, len(server.rows))]
-    return list(windows(server, Planner(0, end, cells, page)))
+    return windows(server, Planner(0, end, cells, page), meanwhile)
 
 
-def windows(server: Server, planner: Planner) -> list[Window]:
-    """Answer all questions of a planner."""
+def windows(server: Server, planner: Planner, meanwhile: int = 0) -> list[Window]:
+    """Answer all questions of a planner, and take windows before each answer."""
     planned: list[Window] = []
     while True:
         while question := planner.question():
+            planned += itertools.islice(iter(planner.window, None), meanwhile)
             counts = server.count(question)
             if counts is not None:
                 planner.answer(question, counts)
@@ -101,6 +104,18 @@ def test_windows_tile_the_range_and_hold_at_most_a_page(
         inside = server.between(window.start, window.end)
         assert window.rows == len(inside)
         assert len(inside) <= page or inside[-1] - inside[0] < MILLISECOND
+
+
+@holds_for(
+    distributions, st.sampled_from([1, 2, 5]), st.sampled_from([1, 3, 100]), examples=60
+)
+def test_windows_taken_before_an_answer_change_nothing(
+    rows: list[int], page: int, meanwhile: int
+) -> None:
+    """What is ready may be read while a question is open."""
+    server = Server(rows)
+
+    assert plan(server, page, meanwhile=meanwhile) == plan(server, page)
 
 
 @pytest.mark.parametrize("days", [1, 30, 400, 2_000])
