@@ -12,7 +12,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from target_patterns_webhook.jsontext import MalformedError, members
-from target_patterns_webhook.lines import lines
+from target_patterns_webhook.lines import blocks, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,8 +53,8 @@ def records(
 
 def _records(file: BinaryIO, where: str) -> Iterator[bytes]:
     number = 0
-    for group in lines(file):
-        for line in group:
+    for block in blocks(file):
+        for line in lines(block):
             number += 1
             record = line.strip()
             if not record:

@@ -9,8 +9,6 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-from singer_sdk import metrics
 from singer_sdk.exceptions import (
     MissingKeyPropertiesError,
     RecordsWithoutSchemaException,
@@ -18,11 +16,19 @@ from singer_sdk.exceptions import (
 
 from target_patterns_webhook import batch_files, formats
 from target_patterns_webhook.errors import InputError
-from target_patterns_webhook.jsontext import MalformedError, members
-from target_patterns_webhook.singer import Message, parse, whole
+from target_patterns_webhook.jsontext import MalformedError
+from target_patterns_webhook.lines import lines
+from target_patterns_webhook.singer import (
+    Message,
+    parse,
+    parse_plain,
+    record_of,
+    whole,
+)
+from target_patterns_webhook.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from target_patterns_webhook.settings import Settings
 
@@ -41,44 +47,10 @@ class NoKeyError(InputError, MissingKeyPropertiesError):
     """A record has not all key properties of its stream."""
 
 
-class Stream:
-    """What a SCHEMA message said, made ready for the records that follow it."""
-
-    def __init__(
-        self,
-        name: str,
-        keys: Iterable[str],
-        shape: Callable[[bytes], bytes | None] | None,
-    ) -> None:
-        self.name = name
-        self.keys = tuple(keys)
-        self.shape = shape
-        self.counter = metrics.record_counter(name)
-        self.counted = 0
-        # A record that starts with its only key needs no closer look.
-        first = f'{{"{self.keys[0]}"' if len(self.keys) == 1 else ""
-        plain = first.isascii() and first.isprintable() and "\\" not in first
-        self._start = first.encode() if plain and first.count('"') == 2 else b""  # noqa: PLR2004 - the two around the key
-        names = [
-            (f"k{n}", msgspec.Raw, msgspec.field(name=key))
-            for n, key in enumerate(self.keys)
-        ]
-        self._decode = msgspec.json.Decoder(msgspec.defstruct("Keys", names)).decode
-
-    def lacks(self, record: bytes) -> list[str]:
-        """Return which key properties a record has not."""
-        if self._start and record.startswith(self._start):
-            return []
-        try:
-            self._decode(record)
-        except (msgspec.MsgspecError, RecursionError):
-            found = members(record)
-            return [key for key in self.keys if key not in found]
-        return []
-
-
 class Intake:
     """Takes lines; hands on records and, behind them, states."""
+
+    by_line = False  # whether a record needs its line
 
     def __init__(  # noqa: PLR0913 - its surroundings, all by name
         self,
@@ -114,39 +86,49 @@ class Intake:
             "ACTIVATE_VERSION": self._activate_version,
         }
 
-    def take(self, lines: list[bytes]) -> None:
-        """Take the next lines. Raises InputError that names the line which is wrong."""
-        latest: Message | None = None
-        records = 0
+    def take(self, block: bytes) -> None:
+        """Take whole lines. Raises InputError that names the line which is wrong."""
+        messages = None if self.by_line else parse_plain(block)
         try:
-            for line in lines:
-                self.line += 1
-                message = parse(line)
-                if message is None:
-                    continue
-                if message.type == "RECORD":
-                    records += 1
-                    latest = message
-                    self.record(message, line)
-                    continue
-                self.messages[message.type] += 1
-                if message.type == "STATE":
-                    self._state(message)
-                else:
-                    self._other[message.type](whole(line))
+            if messages is None:
+                self._take_lines(block)
+            else:
+                self._take_plain(messages)
         except MalformedError as error:
             raise InputError(self.line, str(error)) from None
         finally:
-            self.messages["RECORD"] += records
             self._hand_on()
-        if latest is not None:
-            self.latest = bytes(latest.record)
         self.count()
 
-    def record(self, message: Message, line: bytes) -> None:
+    def _take_plain(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.line += 1
+            self.messages[message.type] += 1
+            if message.type == "STATE":
+                self._state(message)
+            else:
+                name, self.latest = record_of(message)
+                self.take_record(name, self.latest)
+
+    def _take_lines(self, block: bytes) -> None:
+        for line in lines(block):
+            self.line += 1
+            message = parse(line)
+            if message is None:
+                continue
+            self.messages[message.type] += 1
+            if message.type == "RECORD":
+                name, self.latest = record_of(message)
+                self.record(name, self.latest, line)
+            elif message.type == "STATE":
+                self._state(message)
+            else:
+                self._other[message.type](whole(line))
+
+    def record(self, name: str, record: bytes, line: bytes) -> None:
         """Hand on one record. ``line`` is the whole message's text."""
         del line
-        self.take_record(message.stream or "", bytes(message.record))
+        self.take_record(name, record)
 
     def take_record(self, name: str, record: bytes) -> None:
         """Check, shape and hand on the text of one record."""

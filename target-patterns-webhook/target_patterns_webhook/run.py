@@ -15,7 +15,7 @@ from target_patterns_webhook.delivery import Delivery
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
 from target_patterns_webhook.intake import Intake
 from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.lines import lines
+from target_patterns_webhook.lines import blocks
 from target_patterns_webhook.progress import Progress
 from target_patterns_webhook.sdk_path import SdkIntake
 from target_patterns_webhook.signals import Signals
@@ -89,10 +89,10 @@ class Run:
         self._progress.close()
 
     def _take_in(self, source: IO[str]) -> None:
-        groups = lines(source, wake=self._signals.wake, stopped=self._stopped)
+        came = blocks(source, wake=self._signals.wake, stopped=self._stopped)
         try:
-            for group in groups:
-                self._intake.take(group)
+            for block in came:
+                self._intake.take(block)
         except MalformedError as error:
             raise InputError(self._intake.line + 1, str(error)) from None
 

@@ -21,7 +21,7 @@ from singer_sdk.sinks import Sink
 from target_patterns_webhook.errors import InputError
 from target_patterns_webhook.intake import TEST_STREAM, Intake, NoKeyError
 from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.singer import Message, whole
+from target_patterns_webhook.singer import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,12 +96,13 @@ class SdkIntake(Intake):
     """Sends each SCHEMA and RECORD through the target's SDK methods."""
 
     target: TargetPatternsWebhook
+    by_line = True
     handed_on = False
 
-    def record(self, message: Message, line: bytes) -> None:
+    def record(self, name: str, record: bytes, line: bytes) -> None:
         """Let the SDK transform one record; its sink hands on what comes out."""
-        if message.stream == TEST_STREAM:
-            super().record(message, line)
+        if name == TEST_STREAM:
+            super().record(name, record, line)
         else:
             self._transform(whole(line))
 

@@ -5,6 +5,7 @@ Says what is wrong with a line, never what is in it. Knows no stream and no sche
 
 from __future__ import annotations
 
+import codecs
 import decimal
 import json
 from typing import Any
@@ -15,6 +16,8 @@ from target_patterns_webhook.jsontext import MalformedError, members
 
 TYPES = ("SCHEMA", "RECORD", "STATE", "BATCH", "ACTIVATE_VERSION")
 _NONE = msgspec.Raw()
+_PLAIN = {"RECORD", "STATE"}
+_CHUNK = 1 << 15  # bytes; what is decoded stays in the processor's cache
 
 
 class Message(msgspec.Struct, gc=False):
@@ -26,32 +29,55 @@ class Message(msgspec.Struct, gc=False):
     value: msgspec.Raw = _NONE
 
 
-_decode = msgspec.json.Decoder(Message).decode
+_decoder = msgspec.json.Decoder(Message)
+_decode, _decode_lines = _decoder.decode, _decoder.decode_lines
+_utf8 = codecs.getincrementaldecoder("utf-8")
+
+
+def parse_plain(block: bytes) -> list[Message] | None:
+    """Read whole lines at once. None: one of them needs a closer look.
+
+    All are RECORD or STATE, and each has one line. What a record is stays unchecked.
+    """
+    try:
+        _check_utf8(block)  # msgspec looks at no byte of a string that stays text
+        messages = _decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    plain = {message.type for message in messages} <= _PLAIN
+    return messages if plain and 0 < len(messages) == _objects(block) else None
 
 
 def parse(line: bytes) -> Message | None:
-    """Read one line; None for a blank one. Raises MalformedError.
-
-    The record of a RECORD is valid JSON in UTF-8 and starts with ``{``.
-    """
+    """Read one line; None for a blank one. Raises MalformedError."""
     try:
         if not line.isascii():
-            line.decode()  # msgspec looks at no byte of a string that it leaves as text
+            line.decode()
         message = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if not line.strip():
             return None
         message = _parse_exactly(line)
-    if message.type == "RECORD":
-        if not bytes(message.record).startswith(b"{"):
-            raise MalformedError(_wrong_record(message))
-        if message.stream is None:
-            msg = "a RECORD names no stream"
-            raise MalformedError(msg)
-    elif message.type not in TYPES:
+    if message.type not in TYPES:
         msg = f"its type is none of {', '.join(TYPES)}"
         raise MalformedError(msg)
     return message
+
+
+def record_of(message: Message) -> tuple[str, bytes]:
+    """Return a RECORD's stream and its record's text. Raises MalformedError.
+
+    The text is one JSON object in UTF-8, without blanks around it.
+    """
+    record = bytes(message.record)
+    if not record.startswith(b"{"):
+        missing = message.record == _NONE
+        msg = "a RECORD without a record" if missing else "its record is no JSON object"
+        raise MalformedError(msg)
+    if message.stream is None:
+        msg = "a RECORD names no stream"
+        raise MalformedError(msg)
+    return message.stream, record
 
 
 def whole(line: bytes) -> dict[str, Any]:
@@ -84,7 +110,26 @@ def _parse_exactly(line: bytes) -> Message:
     )
 
 
-def _wrong_record(message: Message) -> str:
-    if message.record == _NONE:
-        return "a RECORD without a record"
-    return "its record is no JSON object"
+def _check_utf8(block: bytes) -> None:
+    """Raise UnicodeDecodeError unless it is UTF-8, and keep none of the text."""
+    if block.isascii():
+        return
+    decode, view = _utf8().decode, memoryview(block)
+    for at in range(0, len(view), _CHUNK):
+        decode(view[at : at + _CHUNK])
+    decode(b"", final=True)
+
+
+def _objects(block: bytes) -> int:
+    """Count the lines, or 0 where a line's end is not between two objects.
+
+    JSON has no ``}``, blank, ``{`` inside a value: such an end is outside of all.
+    """
+    if not (block.startswith(b"{") and block.endswith(b"}\n")):
+        return 0
+    count, at = 1, block.index(b"\n")
+    while at != len(block) - 1:
+        if block[at - 1 : at + 2] != b"}\n{":
+            return 0
+        count, at = count + 1, block.index(b"\n", at + 1)
+    return count

@@ -12,25 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.lines import lines
+from target_patterns_webhook.lines import blocks, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def through_a_pipe(blocks: list[bytes]) -> list[bytes]:
+def through_a_pipe(pieces: list[bytes]) -> list[bytes]:
     """Return the lines of what is written block by block."""
     read_end, write_end = os.pipe()
 
     def write() -> None:
         with os.fdopen(write_end, "wb", buffering=0) as end:
-            for block in blocks:
-                end.write(block)
+            for piece in pieces:
+                end.write(piece)
 
     writer = threading.Thread(target=write)
     with os.fdopen(read_end, "rb") as source:
         writer.start()
-        found = [line for group in lines(source) for line in group]
+        found = [line for block in blocks(source) for line in lines(block)]
     writer.join()
     return found
 
@@ -57,14 +57,14 @@ def test_a_line_of_30_megabytes(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 30_000_000 + b"\ny")
 
     with path.open(encoding="utf-8") as source:
-        found = [line for group in lines(source) for line in group]
+        found = [line for block in blocks(source) for line in lines(block)]
 
     assert [len(line) for line in found] == [30_000_000, 1]
 
 
 def test_a_file_in_memory() -> None:
     """Text that is only in memory is read as well."""
-    assert list(lines(io.StringIO("a\nb"))) == [[b"a"], [b"b"]]
+    assert list(blocks(io.StringIO("a\nb"))) == [b"a\n", b"b"]
 
 
 def test_a_signal_ends_a_blocked_read() -> None:
@@ -72,11 +72,11 @@ def test_a_signal_ends_a_blocked_read() -> None:
     read_end, write_end = os.pipe()
     wake, waker = os.pipe()
     stop = threading.Event()
-    found: list[list[bytes]] = []
+    found: list[bytes] = []
 
     def read() -> None:
         with os.fdopen(read_end, "rb") as source:
-            found.extend(lines(source, wake=wake, stopped=stop.is_set))
+            found.extend(blocks(source, wake=wake, stopped=stop.is_set))
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -86,7 +86,7 @@ def test_a_signal_ends_a_blocked_read() -> None:
     reader.join(60)
 
     assert not reader.is_alive()
-    assert found in ([], [[b"whole"]])
+    assert found in ([], [b"whole\n"])
     for end in (write_end, wake, waker):
         os.close(end)
 
@@ -94,4 +94,4 @@ def test_a_signal_ends_a_blocked_read() -> None:
 def test_the_longest_line_is_bounded() -> None:
     """Memory has a bound whatever comes: a line that is too long is refused."""
     with pytest.raises(MalformedError, match="it is longer than 0 MB"):
-        list(lines(io.StringIO("x" * 11), longest=10))
+        list(blocks(io.StringIO("x" * 11), longest=10))

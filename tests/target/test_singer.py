@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.singer import parse, whole
+from target_patterns_webhook.lines import lines
+from target_patterns_webhook.singer import Message, parse, parse_plain, record_of, whole
 
 HOSTILE = [
     rb"{}",
@@ -24,6 +25,9 @@ HOSTILE = [
     b'{"a":"\x7f\xc2\x80"}',
     b'{"a":' * 300 + b"1" + b"}" * 300,
 ]
+
+
+NO_MESSAGE = Message(type="none")
 
 
 @pytest.mark.parametrize("record", HOSTILE, ids=lambda r: repr(r[:30]))
@@ -109,9 +113,58 @@ def test_a_blank_line_is_nothing(line: bytes) -> None:
 def test_a_wrong_line_is_told_by_what_is_wrong(line: bytes, problem: str) -> None:
     """The problem is said in words; nothing of the line's content is in them."""
     with pytest.raises(MalformedError) as caught:
-        parse(line)
+        record_of(parse(line) or NO_MESSAGE)
 
     assert str(caught.value) == problem
+
+
+GOOD = b'{"type":"RECORD","stream":"s","record":{"a":"\xc3\xbc"}}\n'
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                GOOD,
+                b'{"type":"STATE","value":{"b":{}}}\n',
+                b'{"type":"STATE"}\n',
+                b'{"type":"RECORD"}\n',
+                b'{"type":"SCHEMA"}\n',
+                b'{"type":"canary"}\n',
+                b'{"type":"RECORD","stream":"s","record":{"a":"\xff"}}\n',
+                rb'{"type":"RECORD","stream":"\ud800","record":{}}' + b"\n",
+                b'{"type":"STATE","value":\n',
+                b'{"type":"STATE","value":"}\n{"}\n',
+                b"{}}\n",
+                b"\n",
+                b"\r\n",
+                b"{",
+                b"}",
+            ],
+        )
+        | st.just(GOOD),
+        min_size=1,
+    ),
+)
+def test_a_block_is_read_as_its_lines_are(pieces: list[bytes]) -> None:
+    """At once or line by line: the same messages, or each line is looked at."""
+    block = b"".join(pieces)
+    messages = parse_plain(block)
+
+    if messages is not None:
+        assert messages == [parse(line) for line in lines(block)]
+        assert {message.type for message in messages} <= {"RECORD", "STATE"}
+
+
+def test_a_block_of_records_is_read_at_once() -> None:
+    """Characters of several bytes lie across the parts that are looked at."""
+    long = b'{"type":"RECORD","stream":"s","record":{"a":"%b"}}\n' % (
+        "\N{GRINNING FACE}".encode() * 40_000
+    )
+    for text in (GOOD * 3, long + GOOD, b"x" + long, long.replace(b'"a"', b'"aa"')):
+        messages = parse_plain(text)
+
+        assert (messages is None) == text.startswith(b"x")
 
 
 def test_a_record_of_30_megabytes() -> None:
