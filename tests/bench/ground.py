@@ -12,6 +12,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tests.bench import events, query
 from tests.bench.process import Run, server
@@ -58,7 +59,7 @@ class Ground:
     def tap_config(self, url: str, **settings: Any) -> Path:  # noqa: ANN401 - JSON
         """Write what any tap here needs to know."""
         return self.config(
-            "tap",
+            f"tap-{urlsplit(url).port}",
             base_url=url,
             project_id=query.PROJECT,
             api_key=query.API_KEY,

@@ -23,6 +23,8 @@ BIN = Path(sys.executable).parent
 MARK = b"RECORD"  # of a Singer or Airbyte record; in no event's text
 CHUNK = 1 << 20
 STDERR_TAIL = 2_000
+# Without what a developer's machine or CI sets for Python, such as unbuffered output.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
 
 
 class BenchError(Exception):
@@ -70,7 +72,7 @@ def run(
             stdin=source,
             stdout=kept if keep else subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, **(env or {})},
+            env={**ENVIRONMENT, **(env or {})},
             cwd=cwd,
         )
         records, first = _count(process.stdout, started)
