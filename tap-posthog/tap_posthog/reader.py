@@ -6,7 +6,8 @@
     forward  after the bookmark
 
 A follower's quick cycle skips what looks back, and learns C' with the count of what is
-new: one query finds that there is nothing, and leaves the bookmark where it is.
+new: one query finds that there is nothing, and leaves the bookmark where it is. A first
+run, which has nothing to look back at, learns it so too.
 
 Knows what the bookmark claims; how a region is read is `windows.py`'s. The recheck
 comes where the bookmark is one whole rectangle, as that is what the ledger counts.
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from tap_posthog.bookmark import Bookmark
+    from tap_posthog.counts import News
     from tap_posthog.plan import Cell
     from tap_posthog.region import Region
     from tap_posthog.source import Row, Source
@@ -143,17 +145,13 @@ class Reader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self) -> Iterator[Batch]:
-        news = None
-        if not self._look_back and not self.bookmark.late:
-            self._postpone()
-            regions = self._regions(until=None)
-            news = self._counts.news(regions, self._settings.settle)
-        if news:
-            if not news.until:
+        news = self._news()
+        until = news.until if news else None
+        if until is None:
+            if news and not self._look_back:
                 yield Batch([], self.bookmark, "forward")
                 return
-            until = news.until
-        else:
+            news = None
             until = instants.before(self._counts.now(), self._settings.settle)
         if self.bookmark.horizon and until < self.bookmark.horizon:
             self._log(
@@ -177,6 +175,20 @@ class Reader:
         yield from self._pass(
             "forward", forward, cells[1], type(self.bookmark).forward_to
         )
+
+    def _news(self) -> News | None:
+        """Ask what is new and what time it is at once, where nothing else comes first.
+
+        None: something does, or it was too much for one query.
+        """
+        if self.bookmark.late:
+            return None
+        if not self._look_back:
+            self._postpone()
+        elif self.bookmark.at or self.bookmark.postponed:
+            return None
+        regions = self._regions(until=None)
+        return self._counts.news(regions, self._settings.settle)
 
     def _postpone(self) -> None:
         if self._scope.late_window:

@@ -203,6 +203,30 @@ def test_one_millisecond_with_more_rows_than_pages_hold_is_paged() -> None:
     assert history.sent == [each.key for each in events]
 
 
+def test_a_first_run_learns_the_clock_with_the_count() -> None:
+    """What nobody has to wait for twice: a backfill's pages come a query sooner."""
+    model = Model([event(0)], now=START + timedelta(hours=1))
+    history = History(Settings())
+
+    history.run(model)
+
+    assert [question.label for question in model.asked] == ["extent", "rows"]
+    assert history.sent == [event(0).key]
+
+
+def test_a_first_run_over_nothing_ends() -> None:
+    """The next one begins at the start again, and finds what has come."""
+    model = Model([], now=START)
+    history = History(Settings())
+    history.run(model)
+    model.events.append(event(0))
+    model.now += timedelta(hours=1)
+
+    history.run(model)
+
+    assert history.sent == [event(0).key]
+
+
 def test_a_run_with_few_rows_costs_few_queries() -> None:
     """Clock, recheck, one extent for both passes, and a page for each."""
     model = Model([event(n) for n in range(50)], now=START + timedelta(hours=2))
