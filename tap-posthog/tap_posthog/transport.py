@@ -51,7 +51,7 @@ class Answer:
             NoAnswerError: it is not what its header says.
 
         """
-        if self.headers.get("Content-Encoding", "identity") != "gzip":
+        if self.headers.get("Content-Encoding", "").lower() != "gzip" or not self.body:
             return self
         try:
             # Its last bytes say its size: memory taken once halves the time.

@@ -357,13 +357,20 @@ def test_an_answer_is_read_while_the_next_question_is_asked(sandbox: Sandbox) ->
 )
 def test_an_answer_is_unpacked(packed: bytes) -> None:
     """Whole, also where it comes in several members, as a proxy may join them."""
-    headers = CaseInsensitiveDict({"content-encoding": "gzip"})
+    headers = CaseInsensitiveDict({"content-encoding": "GZIP"})
 
     assert Answer(200, headers, packed).unpacked().body == b"[1]"
 
 
+def test_an_answer_without_a_body_keeps_its_status() -> None:
+    """A refusal is a refusal, whatever a proxy says of the body that it cut away."""
+    answer = Answer(401, {"Content-Encoding": "gzip"}, b"")
+
+    assert answer.unpacked() == answer
+
+
 @pytest.mark.parametrize(
-    "packed", [b"", b"[1]", gzip.compress(b"[1]")[:-9], gzip.compress(b"[1]")[:-1]]
+    "packed", [b"[1]", b"[]", gzip.compress(b"[1]")[:-9], gzip.compress(b"[1]")[:-1]]
 )
 def test_an_answer_that_cannot_be_unpacked_is_none(packed: bytes) -> None:
     """A connection that ended early is tried again."""
