@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import threading
 import time
@@ -12,12 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from requests.structures import CaseInsensitiveDict
 
 from tap_posthog import errors
 from tap_posthog.client import Client
 from tap_posthog.sources.query import QuerySource
-from tap_posthog.transport import Answer, NoAnswerError, Request
+from tap_posthog.transport import Request
 from tests.tap.running import settings
 
 if TYPE_CHECKING:
@@ -345,39 +343,6 @@ def test_an_answer_is_read_while_the_next_question_is_asked(sandbox: Sandbox) ->
     with ThreadPoolExecutor(2) as pool:
         for asked in [pool.submit(asker.call, question, parse) for _ in range(2)]:
             asked.result()
-
-
-@pytest.mark.parametrize(
-    "packed",
-    [
-        gzip.compress(b"[1]"),
-        gzip.compress(b"[") + gzip.compress(b"1]"),
-        gzip.compress(b"[1") + gzip.compress(b"]"),
-    ],
-)
-def test_an_answer_is_unpacked(packed: bytes) -> None:
-    """Whole, also where it comes in several members, as a proxy may join them."""
-    headers = CaseInsensitiveDict({"content-encoding": "GZIP"})
-
-    assert Answer(200, headers, packed).unpacked().body == b"[1]"
-
-
-def test_an_answer_without_a_body_keeps_its_status() -> None:
-    """A refusal is a refusal, whatever a proxy says of the body that it cut away."""
-    answer = Answer(401, {"Content-Encoding": "gzip"}, b"")
-
-    assert answer.unpacked() == answer
-
-
-@pytest.mark.parametrize(
-    "packed", [b"[1]", b"[]", gzip.compress(b"[1]")[:-9], gzip.compress(b"[1]")[:-1]]
-)
-def test_an_answer_that_cannot_be_unpacked_is_none(packed: bytes) -> None:
-    """A connection that ended early is tried again."""
-    headers = {"Content-Encoding": "gzip"}
-
-    with pytest.raises(NoAnswerError, match="decompressed"):
-        Answer(200, headers, packed).unpacked()
 
 
 def test_several_threads_share_one_client(sandbox: Sandbox) -> None:
