@@ -156,7 +156,8 @@ class Client:
                 elif verdict is Verdict.SHRINK:
                     raise TooHeavyError(self._too_heavy(answer))
                 else:
-                    setback = self._asked_to_wait(answer, attempt)
+                    limit = verdict is Verdict.WAIT
+                    setback = self._asked_to_wait(answer, attempt, limit=limit)
             since = self._clock() if since is None else since
             self._hold(setback, since)
         raise AssertionError  # pragma: no cover - itertools.count has no end
@@ -194,11 +195,10 @@ class Client:
         reason, wait = "an answer that is not PostHog's", backoff(attempt, self._rng)
         return Setback(reason, wait, reached=self._understood)
 
-    def _asked_to_wait(self, answer: Answer, attempt: int) -> Setback:
+    def _asked_to_wait(self, answer: Answer, attempt: int, *, limit: bool) -> Setback:
         said = self.scrubbed(detail(answer.body))
         asked = retry_after(answer.headers, self._now())
         wait = backoff(attempt, self._rng) if asked is None else asked
-        limit = judge(answer.status) is Verdict.WAIT
         reason = "rate limit" if limit else f"server error {answer.status}"
         return Setback(f"{reason} ({said})" if said else reason, wait, for_all=limit)
 
