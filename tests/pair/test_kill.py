@@ -78,7 +78,8 @@ def kill_once(ends: Ends, pipe: Pipe, victims: tuple[str, ...], progress: int) -
         run.wait()
     for name, said in run.said.items():
         assert "Traceback" not in said, (name, said)
-    if "tap" not in victims:
+    if "tap" not in victims and "Done: " not in run.said["tap"]:
+        # Else its last rows were in the pipe before: it could not know.
         assert run.tap.returncode != 0, "the tap must say that its reader is gone"
 
 
