@@ -8,7 +8,7 @@ import sys
 ERROR = 1
 USAGE = 2
 INTERRUPTED = 130
-SWITCH_SECONDS = 0.001  # or a page that is in waits 5 ms for the writer
+SWITCH_SECONDS = 0.001  # at Python's 5 ms, pages that came in wait to be read
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 Owns which ranges are counted, how finely, and how counts become windows. Asks nobody:
 
-    question = planner.question()
+    if question := planner.question():
         planner.answer(question, counts) or planner.refuse(question)
     window = planner.window()
 

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from tap_posthog.source import Row, Source
 
 Pass = Literal["recheck", "late", "forward"]
-ARRIVED = 2  # pages that wait or are decoded, while others are still asked for
 Advance = Callable[["Bookmark", Key], "Bookmark"]
+
+ARRIVED = 2  # pages that wait or are decoded, while others are still asked for
 
 
 class Settings(Protocol):

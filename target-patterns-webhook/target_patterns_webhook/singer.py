@@ -40,7 +40,7 @@ def parse_plain(block: bytes) -> list[Message] | None:
     All are RECORD or STATE, and each has one line. What a record is stays unchecked.
     """
     try:
-        _check_utf8(block)  # msgspec looks at no byte of a string that stays text
+        _check_utf8(block)
         messages = _decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -51,8 +51,7 @@ def parse_plain(block: bytes) -> list[Message] | None:
 def parse(line: bytes) -> Message | None:
     """Read one line; None for a blank one. Raises MalformedError."""
     try:
-        if not line.isascii():
-            line.decode()
+        _check_utf8(line)
         message = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if not line.strip():
@@ -111,7 +110,10 @@ def _parse_exactly(line: bytes) -> Message:
 
 
 def _check_utf8(block: bytes) -> None:
-    """Raise UnicodeDecodeError unless it is UTF-8, and keep none of the text."""
+    """Raise UnicodeDecodeError unless it is UTF-8, and keep none of the text.
+
+    msgspec looks at no byte of a string that stays text.
+    """
     if block.isascii():
         return
     decode, view = _utf8().decode, memoryview(block)

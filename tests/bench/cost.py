@@ -194,8 +194,8 @@ def waiting(ground: Ground, report: Report, sandbox: Sandbox, count: int) -> Non
         "Waiting",
         f"The tap over {count:,} events from a server that answers each request at"
         f" once, and from one that takes 150 ms, {len(runs[FAR])} times in turn. In the"
-        f" median pair {share:.0%} of the time is waiting: a count, a histogram and the"
-        " first page, which come one after the other. Behind them nothing waits.",
+        f" median pair {share:.0%} of the time is waiting. Part of it no reading ahead"
+        " can hide: a count, a histogram and the first page come one after the other.",
         table(["the server answers", "time", "events/s"], rows),
     )
 
