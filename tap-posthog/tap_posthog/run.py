@@ -130,9 +130,10 @@ class Run:
         while True:
             began, before = self._clock(), self._client.traffic.requests
             look_back = looked_back is None or began - looked_back >= LOOK_BACK_SECONDS
+            first = looked_back is None
             if look_back:
                 looked_back = began
-            for batch in self._cycle(bookmark, look_back=look_back):
+            for batch in self._cycle(bookmark, look_back=look_back, first=first):
                 bookmark = batch.bookmark or bookmark
                 yield batch
                 reached = batch.rows[-1].timestamp if batch.rows else ""
@@ -150,7 +151,9 @@ class Run:
                 ", ".join(self._settings.include_events),
             )
 
-    def _cycle(self, bookmark: Bookmark, *, look_back: bool) -> Iterator[Batch]:
+    def _cycle(
+        self, bookmark: Bookmark, *, look_back: bool, first: bool
+    ) -> Iterator[Batch]:
         """Read once. A server without the query endpoint says so at the first query."""
         if self._rest is None and self._settings.events_source != "rest":
             reader = Reader(
@@ -160,6 +163,7 @@ class Run:
                 columns=self._columns,
                 log=logger.info,
                 look_back=look_back,
+                first=first,
             )
             try:
                 for batch in reader.batches():

@@ -24,6 +24,7 @@ from tap_posthog.inputs import (
 )
 from tap_posthog.output import Output
 from tap_posthog.run import Run
+from tap_posthog.scope import Scope
 from tap_posthog.settings import Settings, with_defaults
 from tap_posthog.settings_schema import SETTINGS_SCHEMA
 from tap_posthog.streams.events import Events
@@ -68,15 +69,16 @@ class TapPostHog(Tap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take a state, or the STATE message that holds it.
+        """Take a state, or the message or wrapper that holds it, and make it whole.
 
         Raises:
-            StateError: it is neither.
+            StateError: it is neither, or of another project.
 
         """
-        bookmarks = bookmarks_of(state)
-        Bookmark.from_state(bookmarks.get(Events.name, {}))
-        super().load_state({"bookmarks": bookmarks})
+        found = Bookmark.from_state(bookmarks_of(state).get(Events.name, {}))
+        if found.at:
+            whole = found.of(Scope.of(self.settings)).to_state()
+            super().load_state({"bookmarks": {Events.name: whole}})
 
     # Private in the SDK: it reports a bad value with the value, secrets included, and
     # refuses "10000" for 10000. We read our own keys, and it checks the SDK's.

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.reader import Reader
 from tap_posthog.region import Key
+from tests.tap.running import settings
 
 if TYPE_CHECKING:
+    from tap_posthog.settings import Settings
     from tests.tap.model import Model
 
-SETTLE = timedelta(seconds=60)
 LATE = timedelta(hours=6)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings that the reader looks at."""
-
-    start_at: datetime | None = None
-    end_at: datetime | None = None
-    late_window: timedelta = LATE
-    settle: timedelta = SETTLE
-    include_events: tuple[str, ...] = ()
-    exclude_events: tuple[str, ...] = ()
-    page_size: int = 3
-    max_concurrent_queries: int = 2
-    audit: bool = True
-    recheck_hours: int = 0
+def choose(**more: Any) -> Settings:  # noqa: ANN401 - as `replace`
+    """Choose settings that are small enough for a model."""
+    return replace(
+        settings(), **{"page_size": 3, "recheck_hours": 0, "late_window": LATE} | more
+    )
 
 
 @dataclass
@@ -66,7 +58,7 @@ class History:
                 batches.close()  # type: ignore[attr-defined]  # it is a generator
                 self.unsafe += behind
                 return
-            if batch.bookmark:
+            if batch.bookmark and batch.bookmark.at:
                 self.state = batch.bookmark.to_state()
                 self.states += 1
                 behind = 0
