@@ -3,8 +3,8 @@
 Owns the state's shape and the one invariant. Pure: no network, no clock, no order of
 reading.
 
-    everything in the scope with (timestamp, uuid) <= at and created_at < ingested_before
-    has been emitted
+    everything in the scope with (timestamp, uuid) <= at
+    and created_at < ingested_before has been emitted
 
 `at` is (B, U) and `ingested_before` is C. Three more fields say where the emitted set
 is more, or less, than that rectangle: `late`, inside an interrupted late pass,

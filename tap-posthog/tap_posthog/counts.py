@@ -165,7 +165,7 @@ class Counts:
         return dict(counts)
 
     def _in_parts(self, question: hogql.Distinct | hogql.Hours) -> list[list[Any]]:
-        """Count events; what is too much for one query in halves, whose counts add up."""
+        """Count events; what is too much for one query in halves, which add up."""
         start, end = question.region.first_tick, question.region.end_tick
         try:
             return self._ask(question, divisible=end - start > 1)

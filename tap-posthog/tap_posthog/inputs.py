@@ -14,7 +14,6 @@ from singer_sdk.singerlib import Catalog
 
 from tap_posthog.errors import ConfigError, StateError
 
-
 BOM = "\ufeff"
 EVENTS = "events"
 # "ingested_before" alone stood in what an older version wrote for an empty project.

@@ -30,7 +30,7 @@ from tap_posthog.scope import Scope
 from tap_posthog.windows import Figures, WindowReader
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from tap_posthog.bookmark import Bookmark
     from tap_posthog.counts import Extents
@@ -203,8 +203,8 @@ class Reader:
         if self._first and found.ahead:
             last = instants.spell(instants.read(found.ahead_until))
             self._log(
-                f"{found.ahead:,} events are dated in the future, up to {last}: each is "
-                "sent by a run after its time has come"
+                f"{found.ahead:,} events are dated in the future, up to {last}: each "
+                "is sent by a run after its time has come"
             )
 
     def _news(self) -> Extents | None:

@@ -115,13 +115,16 @@ class Scope:
 
     def beyond(self, old: Scope) -> list[Region]:
         """Return what this scope asks for and the old one did not, in order of time."""
-        parts = []
-        if old.start:
-            parts.append((self.start, _earliest(self.end, old.start), self.names))
-        both = self.within(old)
-        parts.append((both.start, both.end, self.names - old.names))
-        if old.end:
-            parts.append((_latest(self.start, old.end), self.end, self.names))
+        if old.start and old.end and old.start >= old.end:  # it holds nothing
+            parts = [(self.start, self.end, self.names)]
+        else:
+            both = self.within(old)
+            parts = [(both.start, both.end, self.names - old.names)]
+            if old.start:
+                before = (self.start, _earliest(self.end, old.start), self.names)
+                parts.insert(0, before)
+            if old.end:
+                parts.append((_latest(self.start, old.end), self.end, self.names))
         regions = (
             Region(start=start, end=end, names=names) for start, end, names in parts
         )

@@ -234,8 +234,9 @@ def _place(row: Row) -> Place:
 
 def _text(cell: object) -> str:
     """Read a name that came as JSON, which nothing else looks into."""
-    raw = isinstance(cell, msgspec.Raw)
-    return str(properties.loads(bytes(cell).decode()) if raw else cell)
+    if isinstance(cell, msgspec.Raw):
+        cell = properties.loads(bytes(cell).decode())
+    return str(cell)
 
 
 def _name(region: Region) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.reader import Reader
@@ -13,17 +13,18 @@ from tap_posthog.region import Key
 from tests.tap.running import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_posthog.settings import Settings
-    from tests.tap.model import Model
+    from tests.tap.model import Event, Model
 
 LATE = timedelta(hours=6)
 
 
 def choose(**more: Any) -> Settings:  # noqa: ANN401 - as `replace`
     """Choose settings that are small enough for a model."""
-    return replace(
-        settings(), **{"page_size": 3, "recheck_hours": 0, "late_window": LATE} | more
-    )
+    small: dict[str, Any] = {"page_size": 3, "recheck_hours": 0, "late_window": LATE}
+    return replace(settings(), **small | more)
 
 
 @dataclass
@@ -33,9 +34,11 @@ class History:
     settings: Settings
     state: dict[str, Any] = field(default_factory=dict)
     sent: list[Key] = field(default_factory=list)
+    rows: list[Event] = field(default_factory=list)
     states: int = 0
     unsafe: int = 0  # rows that were sent behind no state when a run was killed
     logged: list[str] = field(default_factory=list)
+    on_state: Callable[[dict[str, Any]], object] = lambda _: None
 
     def run(
         self, model: Model, *, look_back: bool = True, stop: int | None = None
@@ -53,6 +56,7 @@ class History:
         batches = reader.batches()
         for n, batch in enumerate(batches):
             self.sent += [Key(row.timestamp, row.uuid) for row in batch.rows]
+            self.rows += cast("list[Event]", batch.rows)
             behind += len(batch.rows)
             if n == stop:
                 batches.close()  # type: ignore[attr-defined]  # it is a generator
@@ -60,5 +64,6 @@ class History:
                 return
             if batch.bookmark and batch.bookmark.at:
                 self.state = batch.bookmark.to_state()
+                self.on_state(self.state)
                 self.states += 1
                 behind = 0

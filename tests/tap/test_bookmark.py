@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from meltano.core.utils import merge
+from meltano.core.utils import merge as _merge
 
 from tap_posthog.bookmark import Bookmark, Late, Postponed, Widening
 from tap_posthog.errors import StateError
@@ -18,6 +18,9 @@ from tap_posthog.instants import FIRST
 from tap_posthog.names import Names
 from tap_posthog.region import Key, Region
 from tap_posthog.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAY = timedelta(days=1)
 EVERYTHING, WINDOW = Scope(), 7 * DAY
@@ -56,7 +59,7 @@ bookmarks = st.builds(
     scopes,
     st.none() | st.builds(Widening, scopes, st.none() | keys),
 )
-OLDER = [
+OLDER: list[dict[str, Any]] = [
     {},
     {"replication_key": "timestamp", "ingested_before": "2026-11-20T12:00:00Z"},
     {
@@ -73,6 +76,7 @@ OLDER = [
 
 def merged(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """Merge a stream's state over an older one as Meltano does, by its own code."""
+    merge = cast("Callable[..., dict[str, Any]]", _merge)
     whole = merge({"bookmarks": {"events": new}}, {"bookmarks": {"events": old}})
     return cast("dict[str, Any]", whole["bookmarks"]["events"])
 

@@ -27,7 +27,7 @@ EVERY_BOUND = Region(
 )
 ALL_BUT = Region(end=NOON, names=Names.of((), ("b",)))
 PLACE = Place(*KEY, "it's", "d'1", "2026-11-21T10:00:01.000000Z")
-QUESTIONS = [
+QUESTIONS: list[hogql.Question | hogql.Rows] = [
     hogql.Clock(),
     hogql.Rows(EVERY_BOUND, ("event", "session_id", "person_properties"), 10),
     hogql.Rows(EVERY_BOUND, ("event",), 10, PLACE),

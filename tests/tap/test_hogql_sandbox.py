@@ -159,8 +159,8 @@ def test_engine_and_model_agree(sandbox: Sandbox, seed: int) -> None:
         page = spelt(ask(sandbox, rows))
         assert page == [fields(row) for row in model.read(rows).rows]
         if page:
-            uuid, timestamp, created_at, *names = chance.choice(page)
-            place = Place(timestamp, uuid, *names, created_at)
+            uuid, timestamp, created_at, name, distinct_id = chance.choice(page)
+            place = Place(timestamp, uuid, name, distinct_id, created_at)
             rest = replace(rows, behind=place)
             assert spelt(ask(sandbox, rest)) == [
                 fields(row) for row in model.read(rest).rows

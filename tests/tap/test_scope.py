@@ -112,7 +112,7 @@ def test_the_same_address_written_otherwise_is_the_same(theirs: str, ours: str) 
 def test_a_state_of_another_project_is_refused_in_one_line(
     asked: Scope, words: str
 ) -> None:
-    """Its bookmark would skip what it never read. A new address is one field to edit."""
+    """Its bookmark would skip what it never read. A new address is one field."""
     state = Scope(base_url="https://us.posthog.com", project_id="1")
 
     with pytest.raises(StateError) as raised:

@@ -113,7 +113,7 @@ class RestReader:
             key = Key(last, rows[-1].uuid)
             if self._at is None or last > self._at.timestamp:
                 self._at = key
-            yield Batch(self._unsent(rows), Bookmark(at=self._at), "forward")
+            yield Batch(self._unsent(rows), Bookmark(at=self._at))
 
     def _check_ties(self, cursor: datetime, end: datetime, count: int) -> None:
         """Stop where one timestamp has more events than a page shows.
