@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tap_posthog.client import Client
@@ -203,4 +204,15 @@ class Run:
             f"{reached}. Rows planned {figures.planned:,}, read {figures.read:,}, "
             f"duplicates dropped {figures.duplicates:,}, sent again "
             f"{figures.resent:,}. {traffic_words(self._client.traffic)}"
+            f"{self._left_to_the_next_run() if done and not events else ''}"
+        )
+
+    def _left_to_the_next_run(self) -> str:
+        """Say where events are that somebody has just sent, and looks for here."""
+        seconds = self._settings.settle // timedelta(seconds=1)
+        if not seconds:
+            return ""
+        return (
+            f". What PostHog ingested in the last {seconds:,} s (settle_seconds) is "
+            "left to the next run"
         )

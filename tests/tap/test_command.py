@@ -88,7 +88,7 @@ def test_quota_and_bad_queries_stop_at_once(sandbox: Sandbox, tmp_path: Path) ->
         ("config", "{bad", "config.json is not a JSON object"),
         ("config", "[]", "config.json is not a JSON object: it holds a list"),
         ("state", "{bad", "state.json is not a JSON object"),
-        ("state", '{"bookmarks": 3}', 'The state is not of the form {"bookmarks"'),
+        ("state", '{"bookmarks": 3}', "The state holds no bookmark of this tap"),
         (
             "state",
             '{"bookmarks": {"events": {"replication_key_value": "soon"}}}',
