@@ -17,7 +17,7 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.plugin_base import _ConfigInput
 
 from .errors import ConfigError
-from .setting_values import unknown
+from .setting_values import SHOWN, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,7 +65,8 @@ def warn_of_unknown(
         if prefix:
             name, like = name.upper(), like.upper()
         hint = f"; did you mean {like}?" if near else ""
-        _log.warning("Unknown setting %s is ignored%s", name[:100], hint)
+        shown = " ".join(name.split())[:SHOWN]
+        _log.warning("Unknown setting %s is ignored%s", shown, hint)
 
 
 def _object(path: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN = 100  # characters of a bad value that are repeated to the user
 NAMES = 'event names, as an array or comma-separated: "$pageview, signup"'
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 OPENING, CLOSING = "\"'`\u201c\u2018", "\"'`\u201d\u2019"
 UNFILLED = "a placeholder that nothing has filled in"
@@ -101,6 +102,8 @@ class Setting:
                 return text.lower()
             case "boolean":
                 return SWITCHES.get(text.lower(), text)
+            case "integer" | "number" if NUMBER.fullmatch(text):
+                return float(text)
             case "object":
                 return self._json(text)
             case "array":

@@ -225,7 +225,8 @@ def test_a_setting_means_the_same_under_meltano(tmp_path: Path) -> None:
             ["config", "set", f"{program}--set", name, "--", text]
             for name, (_, text) in given.items()
         ]
-    (tmp_path / "meltano.yml").write_text(yaml.safe_dump(project))
+    unquoted = yaml.safe_dump(project).replace("'2026-11-02'", "2026-11-02")
+    (tmp_path / "meltano.yml").write_text(unquoted)
     (tmp_path / ".env").write_text("\r\n".join([*dotenv, ""]), newline="")
     ways = [(p, way) for p in PROGRAMS for way in ("dotenv", "yaml", "set")]
     calls += [["invoke", f"{p}--{way}"] for p, way in ways]
