@@ -1,4 +1,4 @@
-"""The files that a user hands in: configuration, catalog, state. Says what is wrong.
+"""The files that a user hands in: catalog and state. Says what is wrong with them.
 
 The SDK reads the same files; what reaches it was read here once, and is sound.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import IO, Any
 
 from singer_sdk.singerlib import Catalog
 
-from tap_posthog.errors import ConfigError, StateError
+from tap_posthog.errors import StateError
 
 BOM = "\ufeff"
 EVENTS = "events"
@@ -22,28 +21,6 @@ REPLICATION = {
     "replication_key": ("timestamp",),
     "replication_method": ("INCREMENTAL", "FULL_TABLE"),
 }
-
-
-def read_object(path: str, what: str) -> dict[str, Any]:
-    """Read a file that holds one JSON object.
-
-    Raises:
-        ConfigError: it is not there, or holds something else.
-
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as exc:
-        msg = f"The {what} file {path} cannot be read: {exc.strerror}"
-        raise ConfigError(msg) from None
-    except UnicodeDecodeError:
-        msg = f"The {what} file {path} is not text in UTF-8"
-        raise ConfigError(msg) from None
-    try:
-        return _object(text)
-    except ValueError as exc:
-        msg = f"The {what} file {path} is not a JSON object: {exc}"
-        raise ConfigError(msg) from None
 
 
 def checked_state(file: IO[str]) -> IO[str]:

@@ -51,13 +51,15 @@ def lines(err: str) -> list[str]:
     [
         pytest.param(
             {"base_url": "https://eu.i.posthog.com"},
-            "base_url: got https://eu.i.posthog.com, which does not serve the API; use "
-            "https://eu.posthog.com",
+            'base_url: got "https://eu.i.posthog.com", which does not serve the API '
+            "(use https://eu.posthog.com), takes https://us.posthog.com, "
+            "https://eu.posthog.com or your own server's URL",
             id="ingestion-host",
         ),
         pytest.param(
             {"start_at": "yesterday"},
-            'start_at: got "yesterday", takes a date or time such as '
+            'start_at: got "yesterday", which would be another time in each run, '
+            "takes a date or time such as "
             '"2022-08-05T12:00:00" (UTC, or with an offset)',
             id="bad-date",
         ),

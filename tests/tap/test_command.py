@@ -38,7 +38,8 @@ NOWHERE = "http://127.0.0.1:9"
         ({"base_url": NOWHERE, "max_wait_seconds": 0}, "cannot be reached: the server"),
         ({"base_url": "http://no.invalid", "max_wait_seconds": 0}, "be resolved"),
         ({"page_size": "many"}, 'page_size: got "many", takes a whole number'),
-        ({"flattening_max_depth": "x"}, "flattening_max_depth: is not of the form"),
+        ({"flattening_max_depth": "x"}, 'flattening_max_depth: got "x", takes a whole'),
+        ({"stream_maps": {"events": 1}}, "stream_maps.events: is not of the form"),
         ({"stream_maps": {"events": {"a": "1 +"}}}, "stream_maps: "),
     ],
 )
