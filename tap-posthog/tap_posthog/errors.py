@@ -1,6 +1,6 @@
 """What can go wrong, named by what the run should do next. No I/O.
 
-    TapError                 ends the run: one line on stderr, exit code 1
+    TapError                 ends the run: one line on stderr, `exit_code` as the status
     ├── ConfigError          a setting: the user edits it
     ├── StateError           the state or catalog that came in: the user edits it
     ├── PostHogError         PostHog answered, and trying again will not help
@@ -11,7 +11,7 @@
     │   └── QueryError       400 and what else is no answer to our question
     ├── TooHeavyError        504, 512: the caller asks for less
     ├── GaveUpError          waited max_wait_seconds: run again later
-    ├── AuditError           the server counts rows that it does not give
+    ├── AuditError           the server counts rows that it does not give: exit code 4
     └── OutputError          who reads stdout has gone
 
 Each carries one line: what happened, then what to do. None shows the API key.
@@ -19,9 +19,13 @@ Each carries one line: what happened, then what to do. None shows the API key.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class TapError(Exception):
     """The run ends here, with this one line for the user."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class ConfigError(TapError):
@@ -66,6 +70,8 @@ class GaveUpError(TapError):
 
 class AuditError(TapError):
     """PostHog counts more rows in a window than it gives."""
+
+    exit_code = 4  # an orchestrator may tell a gap from other errors
 
 
 class OutputError(TapError):
