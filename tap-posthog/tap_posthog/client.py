@@ -24,7 +24,8 @@ from tap_posthog.errors import (
     TooHeavyError,
 )
 from tap_posthog.refusals import code, detail, refusal
-from tap_posthog.retry import Verdict, backoff, http_date, judge, retry_after
+from tap_posthog.retry import Verdict, backoff, judge
+from tap_posthog.retry_after import http_date, retry_after
 from tap_posthog.transport import Answer, NoAnswerError, Request, Transport
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Client:
         with self._lock:
             self._reached = True
             self.traffic.bytes += len(answer.body)
-            date = http_date(answer.headers.get("Date", ""))
+            date = http_date(answer.headers.get("Date"))
             if date:
                 self._ahead = date - self._now()
         return answer
@@ -197,8 +198,12 @@ class Client:
 
     def _asked_to_wait(self, answer: Answer, attempt: int, *, limit: bool) -> Setback:
         said = self.scrubbed(detail(answer.body))
-        asked = retry_after(answer.headers, self._now())
-        wait = backoff(attempt, self._rng) if asked is None else asked
+        headers = answer.headers
+        asked = retry_after(
+            headers.get("Retry-After"), headers.get("Date"), self._now()
+        )
+        # At least the back-off: 0, the past and nonsense do not ask to be flooded.
+        wait = max(backoff(attempt, self._rng), asked or 0.0)
         reason = "rate limit" if limit else f"server error {answer.status}"
         return Setback(f"{reason} ({said})" if said else reason, wait, for_all=limit)
 

@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from target_patterns_webhook.retry import Verdict, judge, retry_after
+from target_patterns_webhook.retry import Verdict, judge
+from target_patterns_webhook.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

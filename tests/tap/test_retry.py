@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_posthog.refusals import refusal
-from tap_posthog.retry import LONGEST_WAIT, Verdict, backoff, judge, retry_after
+from tap_posthog.retry import LONGEST_WAIT, Verdict, backoff, judge
 from tap_posthog.transport import Answer
 
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEY = "phx_CANARY"
 
 
@@ -39,31 +36,6 @@ def test_too_much_at_once_is_a_fault_where_less_cannot_be_asked_for() -> None:
     assert judge(400, "too_many_bytes") is Verdict.SHRINK
     assert judge(400, "too_many_bytes", divisible=False) is Verdict.STOP
     assert judge(513, divisible=False) is Verdict.RETRY
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "30"}, 30),
-        ({"Retry-After": " 0 "}, 0),
-        ({"Retry-After": "Sat, 21 Nov 2026 12:01:00 GMT"}, 60),
-        ({"Retry-After": "Sat, 21 Nov 2026 11:00:00 GMT"}, 0),
-        (
-            {
-                "Retry-After": "Sat, 21 Nov 2026 15:01:00 GMT",
-                "Date": "Sat, 21 Nov 2026 15:00:00 GMT",
-            },
-            60,
-        ),
-        ({}, None),
-        ({"Retry-After": "soon"}, None),
-        ({"Retry-After": "-5"}, None),
-        ({"Retry-After": "9" * 400}, None),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    """Both forms are read; a date is read by the answer's own clock."""
-    assert retry_after(headers, NOW) == seconds
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
