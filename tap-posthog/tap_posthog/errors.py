@@ -8,8 +8,9 @@
     │   ├── ProjectError     404: project_id or base_url
     │   │   └── MissingEndpointError   an old server: read its events list
     │   ├── QuotaError       402: the plan
-    │   └── QueryError       400 and what else is no answer to our question
-    ├── TooHeavyError        504, 512: the caller asks for less
+    │   ├── QueryError       400 and what else is no answer to our question
+    │   └── ForeignError     a firewall or login page that answers in its place
+    ├── TooHeavyError        504, 512, 524: the caller asks for less
     ├── GaveUpError          waited max_wait_seconds: run again later
     ├── AuditError           the server counts rows that it does not give: exit code 4
     └── OutputError          who reads stdout has gone
@@ -60,8 +61,12 @@ class QueryError(PostHogError):
     """PostHog refused the question (400), or did not answer as it should."""
 
 
+class ForeignError(PostHogError):
+    """What answered, for good, is not PostHog: a firewall, a proxy, a login page."""
+
+
 class TooHeavyError(TapError):
-    """One query was too much for the server (504, 512): ask for less at once."""
+    """One query was too much for the server (504, 512, 524): ask for less at once."""
 
 
 class GaveUpError(TapError):

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 FIRST_WAIT = 1.0  # seconds
 LONGEST_WAIT = 60.0
-TOO_MUCH = {504, 512, 513}  # PostHog: time limit, estimated too slow, memory limit
+# PostHog: time limit, estimated too slow, memory limit. Cloudflare: 524, connected to
+# PostHog and waited 100 s for the answer; 522 is no connection at all, and a fault.
+TOO_MUCH = {504, 512, 513, 524}
 
 
 class Verdict(enum.Enum):

@@ -23,7 +23,7 @@ from tap_posthog.inputs import (
     read_object,
 )
 from tap_posthog.output import Output
-from tap_posthog.run import Run
+from tap_posthog.run import TEST_SECONDS, Run
 from tap_posthog.settings import Settings, with_defaults
 from tap_posthog.settings_schema import SETTINGS_SCHEMA
 from tap_posthog.streams.events import Events
@@ -132,7 +132,7 @@ class TapPostHog(Tap):
             return
         given: _ConfigInput = ctx.params.get("config", _ConfigInput())
         tap = cls(config=given.config, parse_env_config=given.parse_env)
-        Run(tap.settings, ()).check()
+        Run(tap.settings, (), patience=TEST_SECONDS).check()
         ctx.exit()
 
     @classmethod

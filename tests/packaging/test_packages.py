@@ -18,7 +18,13 @@ PACKAGES = {
     "target-patterns-webhook": "target_patterns_webhook",
 }
 
-TWINS = ["retry_after.py"]  # the same in both, which never import each other
+TWINS = [
+    "connection.py",
+    "deadline.py",
+    "environment.py",
+    "failures.py",
+    "retry_after.py",
+]
 
 
 @pytest.fixture(scope="module")
