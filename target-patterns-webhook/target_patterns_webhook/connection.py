@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class _Response(http.client.HTTPResponse):
-    """Reads over interim answers of every kind; http.client itself only over 100."""
+    """Reads over interim answers of every kind; http.client itself only over 100.
+
+    Its private methods are the only place for that, and urllib3 calls them as well.
+    """
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]  # private
@@ -34,6 +37,12 @@ class _Response(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
             version, status, reason = super()._read_status()  # type: ignore[misc]
         return version, status, reason
+
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]  # as above
+        if size < 0:
+            raise ValueError  # as for what is no number: http.client lets this pass
+        return size
 
 
 class _Direct:

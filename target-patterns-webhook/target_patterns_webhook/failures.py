@@ -8,6 +8,7 @@ Both packages hold this file, byte for byte.
 from __future__ import annotations
 
 import enum
+import http.client
 import re
 import socket
 import ssl
@@ -73,7 +74,7 @@ _FAILURES: list[tuple[tuple[type[BaseException], ...], Failure]] = [
         (TimeoutError, urllib3.ReadTimeoutError, requests.ReadTimeout),
         Failure.TIMED_OUT,
     ),
-    ((urllib3.IncompleteRead,), Failure.CUT),
+    ((urllib3.IncompleteRead, http.client.IncompleteRead), Failure.CUT),
     ((ConnectionError,), Failure.BROKEN),
     ((ssl.SSLError,), Failure.TLS),
 ]

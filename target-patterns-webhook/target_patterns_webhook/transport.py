@@ -11,6 +11,7 @@ import http.client
 import logging
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-from target_patterns_webhook.answer import Answer, from_response
+from target_patterns_webhook.answer import Answer, from_response, readable
 from target_patterns_webhook.connection import DeadlineAdapter
 from target_patterns_webhook.deadline import Deadline
 from target_patterns_webhook.environment import UnusableError, environment
@@ -50,7 +51,7 @@ class Transport:
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         self._deadline = Deadline()
         self._seconds = settings.timeout_seconds
-        self._host = urlsplit(settings.webhook_url).hostname or ""
+        self._url = settings.webhook_url
         self._zip = settings.compression == "gzip"
         self._redact = Redaction(settings)
         self._signer = (
@@ -123,8 +124,11 @@ class Transport:
             content += piece
         else:
             self._deadline.drop()  # the rest is not for us: no use waiting for it
-        zipped = response.headers.get("Content-Encoding", "identity") != "identity"
-        text = "" if zipped else self._redact(content.decode("utf-8", "replace"))
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            cause = Cause(Failure.NOT_LET_THROUGH, status=response.status_code)
+            return self._failure(cause, time.monotonic() - started, silent=False)
+        encodings = response.headers.get("Content-Encoding", "")
+        text = self._redact(readable(content, encodings, _MOST_READ))
         return from_response(
             response.status_code,
             str(response.reason or ""),
@@ -132,6 +136,7 @@ class Transport:
             text[:_MOST_KEPT],
             now=datetime.now(UTC),
             seconds=time.monotonic() - started,
+            url=self._url,
         )
 
     def _failure(self, cause: Cause, seconds: float, *, silent: bool) -> Answer:
@@ -165,7 +170,8 @@ class Transport:
                 "Check webhook_url: http:// or https://, and the port.",
             )
         if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault
-            words = self._environment.refused(cause.status, self._host)
+            host = urlsplit(self._url).hostname or ""
+            words = self._environment.refused(cause.status, host)
             return "proxy", f"{words}.", ""
         return None
 
