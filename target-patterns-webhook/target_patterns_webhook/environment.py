@@ -88,7 +88,7 @@ def _checked(proxy: str, variable: str) -> str:
     try:
         proxy = prepend_scheme_if_needed(proxy, "http")
         parsed = parse_url(proxy)
-    except (LocationParseError, ValueError):
+    except (LocationParseError, TypeError, ValueError):  # TypeError: without a host
         parsed = None
     scheme = (parsed and parsed.scheme) or ""
     if not (parsed and parsed.host) or scheme not in {"http", "https", *_SOCKS}:
