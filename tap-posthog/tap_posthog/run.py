@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-posthog")
 
 LOOK_BACK_SECONDS = 600  # between a follower's late passes
+TEST_SECONDS = 45.0  # for `--test`, whatever the server does: it promises a minute
 # PostHog allows a key 2,400 queries an hour, and 1,200 pages of the events list. A
 # follower leaves the other half to the customer's own tools.
 QUERY_SECONDS = 3600 / (2400 / 2)
@@ -45,15 +46,19 @@ class Run:
         settings: Settings,
         columns: Sequence[str],
         *,
+        patience: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Take the columns to ask for beside the key; nothing is asked yet."""
+        """Take the columns to ask for beside the key; nothing is asked yet.
+
+        `patience`: seconds that all of it may take, None for no end.
+        """
         self._settings = settings
         self._columns = tuple(columns)
         self._clock = clock
         self._sleep = sleep
-        self._client = Client(settings)
+        self._client = Client(settings, patience=patience)
         self._source = QuerySource(self._client, settings.project_id)
         self._rest: RestReader | None = None
         self._earlier = Figures()  # of a follower's finished cycles

@@ -20,7 +20,7 @@ from tap_posthog.inputs import (
     checked_state,
 )
 from tap_posthog.output import Output
-from tap_posthog.run import Run
+from tap_posthog.run import TEST_SECONDS, Run
 from tap_posthog.scope import Scope
 from tap_posthog.setting_values import Setting, read_builtin, settings_of
 from tap_posthog.settings import KNOWN, Settings, with_defaults
@@ -121,7 +121,7 @@ class TapPostHog(Tap):
             return
         given: _ConfigInput = ctx.params.get("config", _ConfigInput())
         tap = cls(config=given.config, parse_env_config=given.parse_env)
-        Run(tap.settings, ()).check()
+        Run(tap.settings, (), patience=TEST_SECONDS).check()
         ctx.exit()
 
     @classmethod

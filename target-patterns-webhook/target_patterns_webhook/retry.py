@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import random
-import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -17,8 +14,6 @@ if TYPE_CHECKING:
 _RETRIED = frozenset({408, 425, 429})
 _REFUSED = frozenset({400, 422})
 _HELD = frozenset({429, 503})
-_LONGEST = 10 * 365 * 86_400.0  # an answer may ask for longer: it is all the same
-_SECONDS = re.compile(r"\d{1,15}(\.\d*)?", re.ASCII)
 
 
 class Verdict(enum.Enum):
@@ -47,33 +42,6 @@ def judge(status: int, *, asked_to_wait: bool = False) -> Verdict:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Verdict.RETRY if asked_to_wait else Verdict.TOO_LARGE
     return Verdict.REFUSED if status in _REFUSED else Verdict.FATAL
-
-
-def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After asks for, None where it says nothing.
-
-    Takes seconds (decimals and blanks too) and the three date formats of RFC 9110. A
-    date is compared with the answer's own ``date``, so this machine's clock does not
-    matter; ``now`` stands in where that is missing. The past is 0.
-    """
-    text = (value or "").strip()
-    if _SECONDS.fullmatch(text):
-        return min(float(text), _LONGEST)
-    if re.fullmatch(r"-\d+(\.\d*)?", text, re.ASCII):
-        return 0.0
-    until = _date(text)
-    if until is None:
-        return None
-    since = _date((date or "").strip()) or now
-    return min(max(0.0, (until - since).total_seconds()), _LONGEST)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        read = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -21,6 +21,11 @@ PACKAGES = {
 TWINS = [
     "config_input.py",
     "setting_values.py",
+    "connection.py",
+    "deadline.py",
+    "environment.py",
+    "failures.py",
+    "retry_after.py",
 ]
 
 

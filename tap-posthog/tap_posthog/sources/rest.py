@@ -35,6 +35,7 @@ TICK = timedelta(microseconds=1)
 SPAN = timedelta(days=360)  # newer servers refuse more than 366 days at once
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # where PostHog puts what has no good time
 AHEAD = timedelta(seconds=5)  # as the list's own default bound
+FEW = 10_000  # keys that are sent; fewer are not worth pruning
 NULL = msgspec.Raw(b"null")
 
 
@@ -70,7 +71,8 @@ class RestReader:
         self._path = f"/api/projects/{settings.project_id}/events/"
         self._at = at
         self._largest = 0  # page yet seen
-        self._sent: set[Key] = set()  # by a follower, inside the lookback
+        self._sent: set[Key] = set()  # by a follower, and may come once more
+        self._prune_at = FEW
 
     def probe(self) -> None:
         """Ask for one page, which also tells what time it is at the server.
@@ -90,8 +92,6 @@ class RestReader:
         """
         self.probe()  # the list knows no now(); its answers say when they were written
         start, end = self._start(), self._end()
-        first = instants.spell(start)
-        self._sent = {key for key in self._sent if key.timestamp >= first}
         while start < end:
             stop = min(start + SPAN, end)
             yield from self._window(start, stop)
@@ -160,7 +160,19 @@ class RestReader:
                 if key not in self._sent
             ]
             self._sent.update(keys)
+            self._prune()
         return cast("list[Row]", wanted)  # whose created_at may be None here
+
+    def _prune(self) -> None:
+        """Forget what the next cycle will not read again: all before its lookback.
+
+        A backfill would keep its every key else. The set at most doubles in between.
+        """
+        if len(self._sent) < self._prune_at:
+            return
+        first = instants.spell(self._start())
+        self._sent = {key for key in self._sent if key.timestamp >= first}
+        self._prune_at = max(FEW, 2 * len(self._sent))
 
     def _is_wanted(self, row: RestRow) -> bool:
         """Filter by name here: the list itself takes one name at most."""
