@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD, Verdict.CONFLICT})  # to wait
 _NOT_FOLLOWED = (
     "Redirects are never followed: set webhook_url to the address that it leads to."
 )
@@ -65,7 +66,7 @@ def from_response(  # noqa: PLR0913 - a response is this wide
         hint = _NOT_FOLLOWED
         if to := _host(headers.get("Location", "")):
             message = f"The webhook answered {name}, which leads to {to}."
-    elif verdict is Verdict.FATAL and not hint:
+    elif verdict in {Verdict.FATAL, Verdict.CONFLICT} and not hint:
         hint = "Check webhook_url and headers."
     return Answer(
         verdict=verdict,
@@ -74,7 +75,7 @@ def from_response(  # noqa: PLR0913 - a response is this wide
         hint=hint,
         status=status,
         response=text,
-        retry_after=asked if verdict in {Verdict.RETRY, Verdict.HOLD} else None,
+        retry_after=asked if verdict in _MAY_ASK else None,
         seconds=seconds,
         timed_out=status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT},
         note=_note(name, headers) if verdict is Verdict.ACCEPTED else "",

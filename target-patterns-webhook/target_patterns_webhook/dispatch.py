@@ -102,24 +102,31 @@ class Dispatch:
         opens_at = self.gate.wake_at()
         if opens_at is None:
             return None
-        at = min((parcel.not_before for parcel in self._ready()), default=None)
-        return None if at is None else max(at, opens_at)
+        at: float | None = None
+        for parcel in self._ready():
+            if parcel.not_before <= opens_at:
+                return opens_at  # most often the first one, of thousands
+            at = min(at or parcel.not_before, parcel.not_before)
+        return at
 
     def hurry(self, now: float) -> None:
         """Cut every wait short but those that the receiver asked for."""
         self.gate.hurry(now)
         for parcel in self._pending:
-            if not parcel.asked:
-                parcel.not_before = min(parcel.not_before, now)
+            soonest = max(now, parcel.asked_until)
+            parcel.not_before = min(parcel.not_before, soonest)
 
     def answered(
         self, parcel: Parcel, attempt: Attempt, answer: Answer, now: float
     ) -> list[Refusal]:
         """Draw the consequences. Return what to dead-letter; ``bury`` it then."""
-        if answer.verdict in {Verdict.RETRY, Verdict.HOLD}:
+        conflict = answer.verdict is Verdict.CONFLICT
+        if answer.verdict in {Verdict.RETRY, Verdict.HOLD} or (
+            conflict and parcel.sent_before
+        ):
             self._retry(parcel, attempt, answer, now)
             return []
-        if answer.verdict is Verdict.FATAL:
+        if answer.verdict is Verdict.FATAL or conflict:
             self.gate.leave(attempt)
             self._fail(FatalError(answer.message, hint=answer.hint))
             return []
@@ -162,8 +169,8 @@ class Dispatch:
             parcel.failed_at = now
         left = self._max_retry_seconds - (now - parcel.failed_at)
         wait = self.gate.failed(attempt, answer, parcel.failures, left, now)
-        parcel.asked = answer.retry_after is not None
         parcel.not_before = now + wait
+        parcel.asked_until = now + (answer.retry_after or 0.0)
         self._push(parcel)
         if answer.retry_after is not None and answer.retry_after > left:
             self._fail(

@@ -49,7 +49,8 @@ class Holdings:
             size=settings.max_batch_bytes,
             age=settings.max_batch_age_seconds,
         )
-        self.gate = Gate(Limit(ceiling), Backoff(chance=chance))
+        backoff = Backoff(chance=chance)
+        self.gate = Gate(Limit(ceiling), backoff, senders=ceiling)
         self.dispatch = Dispatch(
             self.gate,
             self.payload,

@@ -39,7 +39,7 @@ class Parcel:
     failures: int = 0
     failed_at: float = 0.0  # the first time
     not_before: float = 0.0
-    asked: bool = False  # not_before is the receiver's wish
+    asked_until: float = 0.0  # by a Retry-After: not ours to shorten
     stale: bool = False  # was repeated at once for a lost connection
     sent: tuple[str, bytes] | None = None
 
@@ -47,6 +47,11 @@ class Parcel:
     def order(self) -> tuple[int, int]:
         """Its place among all that is waiting."""
         return self.whole.turn, self.start
+
+    @property
+    def sent_before(self) -> bool:
+        """Whether an earlier attempt may still be worked on."""
+        return bool(self.failures or self.stale)
 
     @property
     def stream(self) -> str:
