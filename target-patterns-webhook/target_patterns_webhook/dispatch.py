@@ -21,7 +21,7 @@ from target_patterns_webhook.refusals import Refusals
 from target_patterns_webhook.retry import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_patterns_webhook.answer import Answer
     from target_patterns_webhook.batching import Batch, Payload
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Dispatch:
     """Parcels in order of sealing, retried, cut and refused as their answers say."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its settings, all by name
         self,
         gate: Gate,
         payload: Payload,
@@ -40,8 +40,12 @@ class Dispatch:
         strict: bool,
         keep_refused: bool,
         max_retry_seconds: float,
+        keys: Callable[[str], Sequence[str]],
     ) -> None:
-        """``strict``: one by one, in order. ``keep_refused``: as dead letters."""
+        """``strict``: one by one, in order. ``keep_refused``: as dead letters.
+
+        ``keys`` names the key properties of a stream.
+        """
         self.gate = gate
         self.failure: DeliveryError | None = None
         self.size: int | None = None  # most bytes of a body, learned from a 413
@@ -51,10 +55,10 @@ class Dispatch:
         self.retries: Counter[str] = Counter()
         self._payload = payload
         self._strict = strict
-        self._refusals = Refusals(keep=keep_refused, fail=self._fail)
+        self._refusals = Refusals(keep=keep_refused, fail=self._fail, keys=keys)
         self._max_retry_seconds = max_retry_seconds
         self._pending: list[Parcel] = []
-        self._unsettled: dict[int, Whole] = {}  # by turn
+        self._unsettled: dict[int, Whole] = {}  # by the batch's number
 
     @property
     def waiting(self) -> int:
@@ -66,16 +70,16 @@ class Dispatch:
         """Whether nothing waits and nothing is under way."""
         return not self._pending and not self.gate.under_way
 
-    def oldest(self) -> float | None:
-        """Return when the oldest batch that is not settled was opened."""
-        opened = (whole.batch.opened_at for whole in self._unsettled.values())
-        return min(opened, default=None)
+    def opened_at(self, number: int) -> float | None:
+        """Return when a sealed batch was opened, None if it is settled or open."""
+        whole = self._unsettled.get(number)
+        return None if whole is None else whole.batch.opened_at
 
     def put(self, batch: Batch) -> None:
         """Take a sealed batch."""
         whole = Whole(batch, self.batches, len(batch.records))
         self.batches += 1
-        self._unsettled[whole.turn] = whole
+        self._unsettled[batch.number] = whole
         self._push(Parcel(whole, 0, batch.records))
 
     def next(self, now: float) -> tuple[Parcel, Attempt] | None:
@@ -198,7 +202,7 @@ class Dispatch:
     def _settle(self, whole: Whole, records: int) -> None:
         whole.left -= records
         if not whole.left:
-            del self._unsettled[whole.turn]
+            del self._unsettled[whole.batch.number]
             self.done.append(whole)
         else:
             self._refusals.settled(whole)

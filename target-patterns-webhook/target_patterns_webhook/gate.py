@@ -1,10 +1,10 @@
 """Whether a request may start now: one gate for all senders. Pure: told the time.
 
 What tells an outage from bad luck is failures in a row, over all senders, with nothing
-accepted in between. Each of them leaves room for one request less. After fourteen (or as
-many as there are senders, if that is more) a single request at a time goes out, a probe,
-after ever longer waits. Anything accepted opens the gate again. So a receiver that fails
-at random is kept busy, and one that is down is left in peace.
+accepted in between. Each of them leaves room for one request less. After fourteen (as
+many as there are senders, if that is more) a single one at a time goes out, a probe,
+after ever longer waits. Anything accepted opens the gate again. So a receiver that
+fails at random is kept busy, and one that is down is left in peace.
 
 A Retry-After closes the gate at once, for as long as it asks. A bare 429 or 503 holds
 every sender for the back-off, or until the next acceptance if that comes first.
