@@ -72,6 +72,7 @@ class Intake:
         self.latest = b""  # a record of the newest lines, for the progress line
         self.messages: Counter[str] = Counter()
         self.streams: dict[str, Stream] = {}
+        self.key_names: dict[str, list[str]] = {}  # by stream, as SCHEMA has them
         self._add = add
         self._mark = mark
         self._held: list[bytes] = []  # records in a row of one stream, to hand on
@@ -230,6 +231,7 @@ class Intake:
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             msg = f"the key_properties of stream {name[:80]} are no list of names"
             raise MalformedError(msg)
+        self.key_names[name] = keys
         if name == TEST_STREAM:
             self.new_stream(name, schema, keys)
         else:

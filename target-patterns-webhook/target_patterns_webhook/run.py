@@ -43,7 +43,11 @@ class Run:
         self._settings = target.settings
         self._out = sys.stdout
         self._signals = Signals()
-        self._delivery = Delivery(self._settings, write_state=self._write_state)
+        self._delivery = Delivery(
+            self._settings,
+            write_state=self._write_state,
+            keys=lambda stream: self._intake.key_names.get(stream, ()),
+        )
         self._intake = self._new_intake()
         self._progress = Progress(self._delivery.figures, self._intake)
         self._watch = Watch(
