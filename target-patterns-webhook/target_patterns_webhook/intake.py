@@ -47,6 +47,10 @@ class NoKeyError(InputError, MissingKeyPropertiesError):
     """A record has not all key properties of its stream."""
 
 
+class BatchInterruptedError(Exception):
+    """The run was stopped inside a message: nothing behind it may be taken."""
+
+
 class Intake:
     """Takes lines; hands on records and, behind them, states."""
 
@@ -87,7 +91,10 @@ class Intake:
         }
 
     def take(self, block: bytes) -> None:
-        """Take whole lines. Raises InputError that names the line which is wrong."""
+        """Take whole lines. Raises InputError that names the line which is wrong.
+
+        Raises BatchInterruptedError where ``stopped`` ended a BATCH before its records.
+        """
         messages = None if self.by_line else parse_plain(block)
         try:
             if messages is None:
@@ -241,9 +248,9 @@ class Intake:
             msg = "a BATCH names no stream"
             raise MalformedError(msg)
         for record in batch_files.records(message, self._storage):
-            self.batch_record(name, record)
             if self._stopped():
-                break
+                raise BatchInterruptedError
+            self.batch_record(name, record)
 
     def _activate_version(self, message: dict[str, Any]) -> None:
         del message

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from target_patterns_webhook.check import reach
 from target_patterns_webhook.delivery import Delivery
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
-from target_patterns_webhook.intake import Intake
+from target_patterns_webhook.intake import Intake, BatchInterruptedError
 from target_patterns_webhook.jsontext import MalformedError
 from target_patterns_webhook.lines import blocks
 from target_patterns_webhook.progress import Progress
@@ -93,6 +93,8 @@ class Run:
         try:
             for block in came:
                 self._intake.take(block)
+        except BatchInterruptedError:
+            return  # what lies behind in the block is not read either
         except MalformedError as error:
             raise InputError(self._intake.line + 1, str(error)) from None
 
