@@ -98,10 +98,9 @@ def _interrupted(program: str) -> int:
 def _explain(program: str, error: Exception) -> int:
     """Say what stopped the command in the words of its cause; return the exit code."""
     import click  # noqa: PLC0415 - not needed for --version
-    from singer_sdk.exceptions import (  # noqa: PLC0415 - as above
-        ConfigValidationError,
-        MappingError,
-    )
+    from singer_sdk.exceptions import ConfigValidationError  # noqa: PLC0415 - as above
+
+    from . import map_errors  # noqa: PLC0415 - as above
 
     match error:
         case click.Abort():
@@ -111,13 +110,12 @@ def _explain(program: str, error: Exception) -> int:
             return error.exit_code
         case ConfigValidationError():
             last_words(program, "; ".join(error.errors) or str(error))
-        case MappingError():
-            last_words(program, f"stream_maps: {error}")
         case OSError() if error.filename is None and error.errno in UNWRITABLE:
             discard(1)
             last_words(program, FULL_OUTPUT.format(error.strerror))
         case _:
-            last_words(program, _bug(program, error))
+            told = map_errors.explain(error)
+            last_words(program, ". ".join(told) if told else _bug(program, error))
     return ERROR
 
 

@@ -23,6 +23,7 @@ from target_patterns_webhook.watch import Watch
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
 
     from target_patterns_webhook.target import TargetPatternsWebhook
 
@@ -89,14 +90,20 @@ class Run:
         self._progress.close()
 
     def _take_in(self, source: IO[str]) -> None:
-        came = blocks(source, wake=self._signals.wake, stopped=self._stopped)
         try:
-            for block in came:
+            for block in self._blocks(source):
                 self._intake.take(block)
         except BatchInterruptedError:
             return  # what lies behind in the block is not read either
         except MalformedError as error:
             raise InputError(self._intake.line + 1, str(error)) from None
+
+    def _blocks(self, source: IO[str]) -> Iterator[bytes]:
+        try:
+            yield from blocks(source, wake=self._signals.wake, stopped=self._stopped)
+        except OSError as error:
+            msg = f"it cannot be read ({error.strerror})"
+            raise MalformedError(msg) from None
 
     def _drain(self) -> None:
         """Return when everything is delivered, or raise what stands in the way."""
