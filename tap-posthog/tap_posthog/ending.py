@@ -87,7 +87,9 @@ def last_words_in_a_handler(program: str, line: str) -> None:
 
 def discard(descriptor: int) -> None:
     """Let nothing fail that is still to be written there."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _interrupted(program: str) -> int:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from target_patterns_webhook.check import reach
 from target_patterns_webhook.delivery import Delivery
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
-from target_patterns_webhook.intake import Intake, BatchInterruptedError
+from target_patterns_webhook.intake import BatchInterruptedError, Intake
 from target_patterns_webhook.jsontext import MalformedError
 from target_patterns_webhook.lines import blocks
 from target_patterns_webhook.progress import Progress

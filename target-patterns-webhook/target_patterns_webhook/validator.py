@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import FormatChecker, SchemaError, ValidationError, validators
+from jsonschema import ValidationError, validators
 from jsonschema_specifications import REGISTRY
 from referencing.exceptions import Unresolvable
 from simplejson import RawJSON
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _OLD_DRAFTS = (validators.Draft3Validator, validators.Draft4Validator)
-_NO_FORMATS = FormatChecker(formats=())
 _SCHEMAS_BY_NAME = ("properties", "patternProperties", "definitions", "$defs")
 _LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "items", "prefixItems")
 _ONE_SCHEMA = (
@@ -46,12 +45,16 @@ class Validator(BaseJSONSchemaValidator):
         super().__init__(schema)
         draft = validators.validator_for(schema, default=validators.Draft7Validator)
         try:
-            if draft not in _OLD_DRAFTS or not _fits(draft, schema):
-                draft = validators.Draft7Validator if draft in _OLD_DRAFTS else draft
+            if draft in _OLD_DRAFTS and not _is_valid(draft, schema):
+                draft = validators.Draft7Validator
+            if draft not in _OLD_DRAFTS:
                 schema = _modern(schema)
-                draft.check_schema(schema, format_checker=_NO_FORMATS)
-        except (SchemaError, RecursionError) as error:
-            raise InvalidJSONSchema(type(error).__name__) from None
+            valid = _is_valid(draft, schema)
+        except RecursionError:
+            valid = False
+        if not valid:
+            msg = "it breaks its draft's rules"
+            raise InvalidJSONSchema(msg)
         self._validator = _extended(draft)(schema, registry=REGISTRY)
 
     def validate(self, record: dict[str, Any]) -> None:
@@ -64,12 +67,10 @@ class Validator(BaseJSONSchemaValidator):
             raise InvalidRecord(error.message, record) from error
 
 
-def _fits(draft: Any, schema: dict[str, Any]) -> bool:  # noqa: ANN401 - as below
-    try:
-        draft.check_schema(schema, format_checker=_NO_FORMATS)
-    except SchemaError:
-        return False
-    return True
+def _is_valid(draft: Any, schema: dict[str, Any]) -> bool:  # noqa: ANN401 - as below
+    """Do as ``draft.check_schema``, which knows no Decimal."""
+    meta = _extended(draft)(draft.META_SCHEMA, registry=REGISTRY)
+    return next(meta.iter_errors(schema), None) is None
 
 
 @cache
