@@ -24,7 +24,7 @@ from target_patterns_webhook.config_input import (
     read_variables,
     warn_of_unknown,
 )
-from target_patterns_webhook.errors import ConfigError
+from target_patterns_webhook.errors import ConfigError, NoInputError
 from target_patterns_webhook.run import Run
 from target_patterns_webhook.schema import SCHEMA
 from target_patterns_webhook.sdk_path import ASKS_FOR_MORE, SdkIntake, WebhookSink
@@ -57,8 +57,12 @@ class Reader(GenericSingerReader[str]):
     ) -> Any:  # noqa: ANN401 - a Counter, as the SDK's own method
         """Read and deliver everything. The SDK's callbacks are called by the run."""
         del callbacks
+        source = file_input or sys.stdin
+        if source is None:
+            msg = "Standard input is closed, so there is nothing to read."
+            raise NoInputError(msg)
         self._target.run = Run(self._target)
-        return self._target.run.read(file_input or sys.stdin)
+        return self._target.run.read(source)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Read one line; a run does it without this."""
@@ -171,6 +175,10 @@ class TargetPatternsWebhook(Target):
     def process_sdk_schema(self, message: dict[str, Any]) -> None:
         """Announce a stream to the SDK's mapper and sinks."""
         self._process_schema_message(message)
+        # The SDK keeps every sink that a changed schema replaced, until it drains.
+        for sink in self._sinks_to_clear:
+            sink.clean_up()
+        self._sinks_to_clear.clear()
 
     def process_sdk_record(self, message: dict[str, Any]) -> None:
         """Send a record through the SDK's mapper and sink."""

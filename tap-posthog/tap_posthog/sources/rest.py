@@ -202,7 +202,7 @@ def _rows(body: bytes) -> list[RestRow]:
     except KeyError:
         msg = "the answer has no results"
         raise ValueError(msg) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Lone surrogates, which the fast decoder refuses, and broken UTF-8.
         answer = properties.loads(body.decode("utf-8", "replace"))
         if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
@@ -237,7 +237,7 @@ def _row(cells: _Cells) -> RestRow:
 def _inner(cells: _Cells, name: str) -> _Cells:
     try:
         return _object(cells.get(name, NULL)) or {}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = properties.loads(_text(cells, name))
         return _encoded(value) if isinstance(value, dict) else {}
 
