@@ -16,9 +16,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 import yaml
 
 from sandbox.remote import Remote
@@ -26,6 +28,7 @@ from tests.docs.blocks import (
     DOCUMENTS,
     KINDS,
     SHELL,
+    block,
     blocks,
     clean_copy,
     commands,
@@ -34,7 +37,7 @@ from tests.docs.blocks import (
 )
 from tests.docs.settings import ROOT
 from tests.support.receiver import Receiver, Reply
-from tests.support.sandbox import API_KEY
+from tests.support.sandbox import API_KEY, PROJECT_TOKEN
 from tests.target.process import run, singer
 
 if TYPE_CHECKING:
@@ -44,12 +47,16 @@ if TYPE_CHECKING:
     from tests.support.receiver import Request
 
 TIME = "2026-11-01T00:00:00Z"  # what a reader fills in for T
+# A changed filter has a test of its own; one file of tests is part of `make test`.
+APART = ("--state-id-suffix=names", "make ", ".venv/bin/pytest ")
 RUN = [
     command
     for command in (*commands("sh"), *prose(), *commands("sh account"))
-    if not command.startswith("make ")
+    if not any(part in command for part in APART)
 ]
 TARGETS = [c for c in commands("sh") if c.startswith("make ")]
+FILTERS = block("docs/operations.md", "sh", "--state-id-suffix=names").commands
+NAMES = ("signup completed", "order paid", "$pageview")
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +113,39 @@ def test_a_command_of_the_docs_works(
     if " jq " in command and not shutil.which("jq"):
         pytest.skip("jq is not installed")
     typed(filled_in(command, *project), *project)
+    if "sandbox analyses" in command:
+        few_events(project[1])  # what follows needs no 20,000
+
+
+def few_events(variables: dict[str, str]) -> None:
+    """Leave PostHog's side with nine events of each name, and the webhook empty."""
+    remote = Remote(int(variables["SANDBOX_PORT"]))
+    remote.reset()
+    events = [
+        {"event": name, "distinct_id": "d", "timestamp": f"2026-05-0{day}T10:00:00Z"}
+        for day in range(1, 10)
+        for name in NAMES
+    ]
+    body = {"api_key": PROJECT_TOKEN, "batch": events}
+    requests.post(f"{remote.url}/batch/", json=body, timeout=60).raise_for_status()
+
+
+@pytest.mark.xfail(strict=True, reason="the tap has no scope in its state yet")
+def test_a_name_that_is_added_is_read_from_its_beginning(
+    project: tuple[Path, dict[str, str]],
+) -> None:
+    """After both lines of "Changing a filter later" each event is there, once."""
+    few_events(project[1])
+    time.sleep(2)  # settle_seconds of the sandbox is 1
+    remote = Remote(int(project[1]["SANDBOX_PORT"]))
+    counted = "select event, count(*) from webhook group by all order by all"
+    after = []
+    for command in FILTERS:
+        typed(command, *project)
+        after.append(remote.patterns(counted)[1])
+
+    signups, orders = ["signup completed", 9], ["order paid", 9]
+    assert after == [[signups], [orders, signups]]
 
 
 def test_a_dead_letter_was_sent_again(project: tuple[Path, dict[str, str]]) -> None:
@@ -213,7 +253,7 @@ def test_the_paths_of_contributing_exist() -> None:
     """Each file that CONTRIBUTING.md sends a newcomer to is there."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
     known = {path.name for path in ROOT.glob("*/*/*.py")}
-    named = re.findall(r"`([\w./-]+\.(?:py|md|yml))`", text)
+    named = re.findall(r"[` ]([\w./-]+\.(?:py|md|yml))`", text)
 
     assert named
     missing = [n for n in named if not (ROOT / n).exists() and n not in known]
