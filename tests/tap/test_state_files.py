@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from meltano.core.utils import merge as _merge
 
-from tap_posthog.inputs import bookmarks_of, checked_catalog, checked_state
 from tap_posthog.errors import StateError
+from tap_posthog.inputs import bookmarks_of, checked_catalog, checked_state
 from tests.tap.running import Outcome, config, run, run_here
 from tests.tap.test_scenarios import assert_each_once, insert, run_on, stored
 
@@ -34,8 +34,8 @@ OURS: dict[str, Any] = {
 def named(sandbox: Sandbox, name: str, count: int, timestamp: str) -> None:
     """Put events of one name into the table."""
     sandbox.sql(
-        "insert into events (uuid, event, distinct_id, timestamp, created_at) "
-        f"select generateUUIDv4(number), '{name}', 'u', {timestamp} as timestamp, "  # noqa: S608 - the test's own
+        "insert into events (uuid, event, distinct_id, timestamp, created_at) "  # noqa: S608 - the test's own
+        f"select generateUUIDv4(number), '{name}', 'u', {timestamp} as timestamp, "
         f"timestamp from numbers({count})"
     )
 
