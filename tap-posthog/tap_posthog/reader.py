@@ -138,7 +138,9 @@ class Reader:
                 f"settle_seconds says {instants.spell(until)}"
             )
             return
-        self._say_what_is_read(until)
+        if self._first:
+            before = f"as ingested before {instants.spell(until)}"
+            self._log(self._scope.reading(self.bookmark.at, before))
         self._ledger = Ledger.of(
             self.bookmark,
             self._scope,
@@ -186,17 +188,6 @@ class Reader:
             yield from self._pass(region, found, type(self.bookmark).widened_to)
         if self.bookmark.widening:
             yield self._safe(self.bookmark.widened())
-
-    def _say_what_is_read(self, until: datetime) -> None:
-        """Say once a run what it reads, and from where."""
-        at = self.bookmark.at
-        since = f"on from the state at {at.timestamp}" if at else "from the beginning"
-        if self._first:
-            self._log(
-                f"Reading {self._scope} of project {self._scope.project_id} at "
-                f"{self._scope.base_url}, {since}, as ingested before "
-                f"{instants.spell(until)}"
-            )
 
     def _say_what_waits(self, found: Extents) -> None:
         """Say once a run how many events are dated in the future."""

@@ -11,6 +11,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tap_posthog.bookmark import Bookmark
 from tap_posthog.client import Client
 from tap_posthog.errors import MissingEndpointError
 from tap_posthog.progress import Progress, span, terminal, traffic_words
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from tap_posthog.bookmark import Bookmark
     from tap_posthog.reader import Batch
     from tap_posthog.settings import Settings
 
@@ -129,7 +129,7 @@ class Run:
                     raise
             else:
                 return
-        RestReader(self._client, self._settings, None).probe()
+        RestReader(self._client, self._settings, Bookmark()).probe()
 
     def _cycles(self, bookmark: Bookmark) -> Generator[Batch]:
         looked_back: float | None = None
@@ -186,7 +186,7 @@ class Run:
             else:
                 return
         if self._rest is None:
-            self._rest = RestReader(self._client, self._settings, bookmark.at)
+            self._rest = RestReader(self._client, self._settings, bookmark)
         yield from self._rest.batches()
 
     def _pause(self, began: float, asked: int) -> None:

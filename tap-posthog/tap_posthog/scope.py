@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from tap_posthog.region import Key
     from tap_posthog.settings import Settings
 
 PORTS = {"http": 80, "https": 443}
@@ -129,6 +130,14 @@ class Scope:
             Region(start=start, end=end, names=names) for start, end, names in parts
         )
         return [region for region in regions if not region.is_empty]
+
+    def reading(self, at: Key | None, until: str) -> str:
+        """Say in a log line what a run reads, from where, and up to which moment."""
+        since = f"on from the state at {at.timestamp}" if at else "from the beginning"
+        return (
+            f"Reading {self} of project {self.project_id} at {self.base_url}, "
+            f"{since}, {until}"
+        )
 
     def __str__(self) -> str:
         """Say it as a log line does."""
