@@ -6,6 +6,7 @@ that a request goes: through the proxy, to the end of the TLS handshake.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -69,11 +70,11 @@ def _connect(url: str, found: Environment, seconds: float) -> None:
         # What urllib3 does at the start of a request, which nothing public does alone.
         connection = pool._get_conn()  # noqa: SLF001
         connection.timeout = seconds
-        if pool.proxy is not None and pool.scheme == "https":
-            pool._prepare_proxy(connection)  # noqa: SLF001 - CONNECT, then TLS
-        else:
-            connection.connect()
-        connection.close()
+        with contextlib.closing(connection):
+            if pool.proxy is not None and pool.scheme == "https":
+                pool._prepare_proxy(connection)  # noqa: SLF001 - CONNECT, then TLS
+            else:
+                connection.connect()
     finally:
         adapter.close()
 
