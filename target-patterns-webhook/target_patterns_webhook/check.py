@@ -7,7 +7,7 @@ that a request goes: through the proxy, to the end of the TLS handshake.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -59,7 +59,7 @@ def reach(settings: Settings) -> str:
 def _connect(url: str, found: Environment, seconds: float) -> None:
     deadline = Deadline()
     deadline.start(seconds)
-    adapter = DeadlineAdapter(deadline)
+    adapter: Any = DeadlineAdapter(deadline)
     try:
         pool = adapter.get_connection_with_tls_context(
             requests.Request("POST", url).prepare(),
