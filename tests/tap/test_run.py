@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -217,3 +221,50 @@ def test_a_follower_stays_flat(cycles: int) -> None:
     assert max(pauses.threads) == 0
     warm = pauses.memory[len(pauses.memory) // 3]
     assert pauses.memory[-1] - warm < 2000  # of 4 KiB, whatever else is tested here
+
+
+FAST = """
+import sys, time
+rest = time.sleep
+time.sleep = lambda seconds: rest(min(seconds, 0.005))  # a day of pauses in seconds
+from tap_posthog.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.prove
+def test_a_thousand_cycles_need_no_more_than_one(tmp_path: Path) -> None:
+    """The real command, in as few descriptors as a single cycle needs."""
+    state = {
+        "replication_key": "timestamp",
+        "replication_key_value": "2026-11-20T10:00:00Z",
+    }
+    (tmp_path / "state.json").write_text(json.dumps({"bookmarks": {"events": state}}))
+    with quiet_posthog() as url:
+        given = {"api_key": "phx_canary", "project_id": "1", "follow_seconds": 10}
+        (tmp_path / "config.json").write_text(json.dumps(given | {"base_url": url}))
+        began = Quiet.requests
+        script = 'ulimit -n 20; exec "$@" --config config.json --state state.json'
+        process = subprocess.Popen(
+            ["bash", "-c", script, "bash", sys.executable, "-c", FAST],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until = time.monotonic() + 200  # 12 s, on a quiet machine
+        while Quiet.requests - began < 1_000 and process.poll() is None:
+            assert time.monotonic() < until, "it no longer asks"
+            time.sleep(0.05)
+        sockets = [
+            each
+            for each in Path(f"/proc/{process.pid}/fd").iterdir()
+            if "socket" in str(each.resolve())
+        ]
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 143
+    assert len(sockets) <= 2  # max_concurrent_queries
+    assert "Traceback" not in err
+    assert "the connection broke" not in err
