@@ -7,8 +7,8 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import certifi
 import pytest
-import requests.certs
 
 from tap_posthog import environment as tap
 from tap_posthog.errors import ConfigError as TapError
@@ -160,9 +160,9 @@ def test_what_cannot_be_used_is_said_before_any_request(
             {"REQUESTS_CA_BUNDLE": "/nowhere"}, HTTP, "/nowhere", None, id="no-tls"
         ),
         pytest.param(
-            {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": requests.certs.where()},
+            {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": certifi.where()},
             HTTPS,
-            requests.certs.where(),
+            certifi.where(),
             None,
             id="empty",
         ),
