@@ -590,6 +590,23 @@ def test_a_retry_after_of_nothing_makes_no_storm(asked: str) -> None:
     assert 3 <= len(refused) <= 25
 
 
+@pytest.mark.parametrize("lost", ["accept-reset", "cut", "504"])
+def test_a_409_after_a_lost_answer_is_waited_out(lost: str) -> None:
+    """The receiver still works on the first attempt, twice; then it accepts."""
+    with (
+        Receiver([200, lost, 409, "409:1"]) as hook,
+        delivery(hook, batch_size_rows=1, max_parallel_requests=1) as crew,
+    ):
+        for number in range(5):
+            crew.add("s", record(number))
+        assert crew.drain()
+
+    keys = [request.headers["idempotency-key"] for request in hook.requests]
+    assert hook.statuses[-4:] == [200] * 4
+    assert keys.count(keys[1]) == 4
+    assert set(hook.accepted) == {str(number) for number in range(5)}
+
+
 def test_half_of_all_requests_failing_leaves_a_third_of_the_speed() -> None:
     """At 100 ms, with resets, 503, cut answers and time-outs, on real sockets.
 
