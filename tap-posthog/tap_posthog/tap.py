@@ -23,7 +23,7 @@ from tap_posthog.output import Output
 from tap_posthog.run import TEST_SECONDS, Run
 from tap_posthog.scope import Scope
 from tap_posthog.setting_values import Setting, read_builtin, settings_of
-from tap_posthog.settings import KNOWN, Settings, with_defaults
+from tap_posthog.settings import OWN, Settings, with_defaults
 from tap_posthog.settings_schema import SETTINGS_SCHEMA
 from tap_posthog.streams.events import Events
 
@@ -92,7 +92,7 @@ class TapPostHog(Tap):
         self._config = with_defaults(given, SETTINGS_SCHEMA)
         if raise_errors:  # not for discovery, which needs no account
             builtin = self.builtin()
-            warn_of_unknown(given, {*KNOWN, *builtin, *ALIASES})
+            warn_of_unknown(given, {*OWN, *builtin, *ALIASES})
             Settings.from_config(self._config)
             self._config |= read_builtin(self._config, builtin)
         return []
@@ -101,7 +101,7 @@ class TapPostHog(Tap):
     # keys arrive as the text that they are, and are read like any other.
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a class property
-        names = {*KNOWN, *cls.builtin(), *ALIASES}
+        names = {*OWN, *cls.builtin(), *ALIASES}
         return dict(read_variables(cls._env_var_prefix, names))
 
     @classmethod
