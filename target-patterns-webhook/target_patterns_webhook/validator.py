@@ -55,7 +55,7 @@ class Validator(BaseJSONSchemaValidator):
         if not valid:
             msg = "it breaks its draft's rules"
             raise InvalidJSONSchema(msg)
-        self._validator = _extended(draft)(schema, registry=REGISTRY)
+        self._validator = _validator(draft, schema)
 
     def validate(self, record: dict[str, Any]) -> None:
         """Raise InvalidRecord, caused by a ValidationError, where it does not fit."""
@@ -69,8 +69,14 @@ class Validator(BaseJSONSchemaValidator):
 
 def _is_valid(draft: Any, schema: dict[str, Any]) -> bool:  # noqa: ANN401 - as below
     """Do as ``draft.check_schema``, which knows no Decimal."""
-    meta = _extended(draft)(draft.META_SCHEMA, registry=REGISTRY)
+    meta = _validator(draft, draft.META_SCHEMA)
     return next(meta.iter_errors(schema), None) is None
+
+
+def _validator(draft: Any, schema: dict[str, Any]) -> Any:  # noqa: ANN401 - as below
+    # Where a reference leads to a ``$schema``, jsonschema would go on with its own.
+    bare = {name: says for name, says in schema.items() if name != "$schema"}
+    return _extended(draft)(bare, registry=REGISTRY)
 
 
 @cache
