@@ -62,6 +62,15 @@ def test_the_licence_is_the_projects(package: str) -> None:
     assert (ROOT / package / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
+@pytest.mark.parametrize("name", ["deep_json.py", "ending.py", "map_errors.py"])
+def test_what_must_be_the_same_in_both_is_one_file(name: str) -> None:
+    """The programs install alone, so they share a file by having it twice."""
+    ours = (ROOT / "tap-posthog" / "tap_posthog" / name).read_bytes()
+    twin = ROOT / "target-patterns-webhook" / "target_patterns_webhook" / name
+
+    assert twin.read_bytes() == ours
+
+
 @pytest.mark.parametrize(("package", "module"), PACKAGES.items())
 def test_the_sdk_is_pinned_to_a_minor_range(package: str, module: str) -> None:
     """The SDK cannot move below the private methods that are overridden."""
