@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.pair.ends import API_KEY, START
-from tests.pair.pipe import installed
+from tests.pair.pipe import PATIENCE, installed
 
 if TYPE_CHECKING:
     from tests.pair.ends import Ends
@@ -31,6 +33,18 @@ class Project:
         done = self.tried(*arguments, **variables)
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+    def started(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a command as the leader of a process group, as a terminal does."""
+        return subprocess.Popen(
+            (installed("meltano"), *arguments),
+            cwd=self.folder,
+            env={**os.environ, **variables, "NO_COLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
 
     def tried(
         self, *arguments: str, **variables: str
@@ -117,3 +131,57 @@ def test_the_targets_configuration_can_be_tested(ends: Ends, project: Project) -
     assert "No record was sent" in alone
     assert "Test data was written" in by_meltano
     assert ends.count() == 0
+
+
+STATE = "sandbox:tap-posthog-to-target-patterns-webhook"
+
+
+def test_ctrl_c_keeps_the_state_of_what_was_delivered(
+    ends: Ends, project: Project
+) -> None:
+    """Ctrl-C gives SIGINT to Meltano and to both programs, and Meltano adds SIGTERM.
+
+    That is one stop: both say so, the state is kept, and the next run goes on there.
+    """
+    kept, output, code = stop(ends, project, group=True)
+
+    assert code != 0
+    assert output.count("Stopped by SIGINT. ") == 2, output
+    assert "What was read is delivered" in output
+    assert "replication_key_value" in kept
+    assert ends.arrived().total() < 2 * ROWS
+
+
+def test_sigterm_to_meltano_alone_loses_nothing(ends: Ends, project: Project) -> None:
+    """Meltano passes it on, and the next run sends again what no state of it tells."""
+    _, output, code = stop(ends, project, group=False)
+
+    assert code == 143
+    assert output.count("Stopped by SIGTERM. ") <= 2
+
+
+def stop(ends: Ends, project: Project, *, group: bool) -> tuple[str, str, int]:
+    """Stop a run on its way; return the state it leaves, what it said, its exit code.
+
+    Then a second run completes it: nothing is missing.
+    """
+    project.meltano("state", "clear", "--force", STATE)
+    ends.ingest(ROWS)
+    ends.sandbox.behave(latency_seconds=0.1)
+    variables = {**at(ends), "TAP_POSTHOG_PAGE_SIZE": "100"}
+    process = project.started("run", "posthog-to-patterns", **variables)
+    end = time.monotonic() + PATIENCE
+    while ends.count() < ROWS // 10:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    (os.killpg if group else os.kill)(
+        process.pid, signal.SIGINT if group else signal.SIGTERM
+    )
+    output, _ = process.communicate(timeout=PATIENCE)
+    kept = project.tried("state", "get", STATE).stdout
+    ends.sandbox.behave(latency_seconds=0)
+    project.meltano("run", "posthog-to-patterns", **at(ends))
+
+    assert ends.arrived().keys() == ends.sent()
+    return kept, output, process.returncode
