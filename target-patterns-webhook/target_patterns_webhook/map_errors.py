@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import simpleeval
+import simpleeval  # type: ignore[import-untyped]  # has none
 from singer_sdk import mapper
 from singer_sdk.exceptions import MappingError
 

@@ -9,9 +9,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import ValidationError, validators
-from jsonschema_specifications import REGISTRY
+from jsonschema_specifications import (  # type: ignore[import-untyped]  # has none
+    REGISTRY,
+)
 from referencing.exceptions import Unresolvable
-from simplejson import RawJSON
+from simplejson import RawJSON  # type: ignore[import-untyped]  # has none
 from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
@@ -88,7 +90,8 @@ def _extended(draft: Any) -> Any:  # noqa: ANN401 - a validator class of jsonsch
     types = draft.TYPE_CHECKER
     if draft not in _OLD_DRAFTS:
         types = types.redefine("integer", _is_integer)
-    return validators.extend(draft, keywords, type_checker=types)
+    extend: Any = validators.extend  # untyped in its stubs
+    return extend(draft, keywords, type_checker=types)
 
 
 def _guarded(name: str, check: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,7 +152,7 @@ def is_multiple(number: Any, divisor: Any) -> bool:  # noqa: ANN401 - int, float
         return a * pow(10, p - q, b) % b == 0
     if q - p > math.log10(abs(a)) + 1:
         return False
-    return a % (b * 10 ** (q - p)) == 0
+    return a % (b * int(10 ** (q - p))) == 0
 
 
 def _scaled(number: float | Decimal) -> tuple[int, int]:

@@ -168,7 +168,7 @@ def test_a_map_reads_what_lies_above() -> None:
 def test_deep_properties_are_shaped(format_: str) -> None:
     """An event is shaped however deep its properties are."""
     names = ("uuid", "event", "distinct_id", "timestamp", "properties")
-    schema = {"properties": {name: {} for name in names}}
+    schema: dict[str, Any] = {"properties": {name: {} for name in names}}
     message = {"type": "SCHEMA", "stream": "s", "schema": schema}
     event = b'{"uuid":"u","properties":{"$current_url":"x","d":%b}}' % deep(3000)
 
