@@ -7,6 +7,7 @@ import functools
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.config_input import read_config, read_variables, warn_of_unknown
+from tap_posthog.errors import ConfigError
 from tap_posthog.inputs import (
     bookmarks_of,
     checked_catalog,
@@ -134,11 +136,14 @@ class TapPostHog(Tap):
         **options: Any,
     ) -> None:
         """Run the tap, once what came in as files is known to be readable."""
-        super().invoke(
-            state=state and checked_state(state),
-            catalog=catalog and checked_catalog(catalog, Events.name),
-            **options,
-        )
+        try:
+            super().invoke(
+                state=state and checked_state(state),
+                catalog=catalog and checked_catalog(catalog, Events.name),
+                **options,
+            )
+        except ConfigValidationError as error:  # the SDK would log a line too many
+            raise ConfigError("; ".join(error.errors)) from None
 
     # Private in the SDK: its handler writes a state while a record may be half written.
     @override
