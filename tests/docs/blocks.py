@@ -93,7 +93,7 @@ def clean_copy(folder: Path) -> Path:
 def typed(command: str, folder: Path, variables: Mapping[str, str]) -> str:
     """Run a line in a shell, as somebody who typed it, to a good end; its stdout."""
     ran = subprocess.run(
-        ["bash", "-ec", command],
+        ["bash", "-eo", "pipefail", "-c", command],
         cwd=folder,
         env=variables,
         capture_output=True,

@@ -72,6 +72,7 @@ def installed(
     return copy, variables
 
 
+@pytest.mark.xfail(strict=True, reason="the tap takes no state of several lines yet")
 def test_the_pipe_can_be_run_again_and_again(
     both: Sandbox, installed: tuple[Path, dict[str, str]]
 ) -> None:
@@ -150,7 +151,7 @@ def test_a_meltano_project_of_ones_own_takes_the_pair(
     for where in re.findall(r"pip_url: (\S+)", snippet):
         name = where.rpartition("/")[2]
         text, count = re.subn(
-            rf"pip_url: {name}$", f"pip_url: {where}", text, flags=re.M
+            rf"pip_url: {name}$", f"pip_url: {where}", text, flags=re.MULTILINE
         )
         assert count == 1
     edited.write_text(text)
