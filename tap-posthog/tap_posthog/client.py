@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
+from tap_posthog import words
 from tap_posthog.errors import (
     ConfigError,
     GaveUpError,
@@ -23,9 +24,12 @@ from tap_posthog.errors import (
     TapError,
     TooHeavyError,
 )
-from tap_posthog.refusals import code, detail, refusal
-from tap_posthog.retry import Verdict, backoff, http_date, judge, retry_after
+from tap_posthog.failures import Failure
+from tap_posthog.refusals import code, detail, is_page, refusal
+from tap_posthog.retry import Verdict, backoff, judge
+from tap_posthog.retry_after import http_date, retry_after
 from tap_posthog.transport import Answer, NoAnswerError, Request, Transport
+from tap_posthog.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +41,7 @@ logger = logging.getLogger("tap-posthog")
 
 SAID_FROM = 5.0  # seconds; a shorter wait is not worth a line in the log
 UNREACHED_SECONDS = 60.0  # how long an address that never answered is tried
+TIME_OUTS = 2  # in a row: a question that can be cut is too much, not unlucky
 
 
 @dataclass(slots=True)
@@ -57,35 +62,42 @@ class Setback:
     wait: float
     for_all: bool = False  # a limit: no other request would fare better
     reached: bool = True
+    timed_out: bool = False
 
 
 class Client:
     """Puts requests to one project; may be used from several threads at once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - time and chance are arguments
         self,
         settings: Settings,
         *,
+        patience: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], object] | None = None,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        """Time and chance are arguments; by default they are the real ones."""
+        """Take how many seconds there are for all that is asked, None for no end.
+
+        Raises:
+            ConfigError: this machine's proxy or CA settings cannot be used.
+
+        """
         self.traffic = Traffic()
         self._settings = settings
         self._transport = Transport(
             settings.base_url,
             settings.api_key,
             timeout=settings.request_timeout_seconds,
+            connections=settings.max_concurrent_queries,
         )
+        self._ends = None if patience is None else clock() + patience
         self._clock, self._now, self._rng = clock, now, rng
-        self._stopped = threading.Event()
-        self._sleep = sleep or self._stopped.wait
+        self._waits = Waits(self.traffic, clock=clock, sleep=sleep)
         # Of the server: whoever reads an answer has made room for the next question.
         self._slots = threading.BoundedSemaphore(settings.max_concurrent_queries)
         self._lock = threading.Lock()
-        self._closed_until = 0.0  # by the clock: nobody knocks before
         self._reached = False  # something answered at that address
         self._understood = False  # and it was PostHog
         self._ahead = timedelta(0)  # of the server's clock before this machine's
@@ -108,8 +120,8 @@ class Client:
             return self._call(request, parse, divisible=divisible)
         except (TooHeavyError, MissingEndpointError):
             raise
-        except TapError:
-            self.stop()
+        except BaseException as exc:  # a bug of ours too must not keep others waiting
+            self.stop(exc)
             raise
 
     def server_now(self) -> datetime:
@@ -120,9 +132,13 @@ class Client:
         """Return a server's words without the key, should it have repeated it."""
         return text.replace(self._settings.api_key, "***")
 
-    def stop(self) -> None:
-        """Wake every wait; what is still to be asked is not."""
-        self._stopped.set()
+    def stop(self, cause: BaseException | None = None) -> None:
+        """End every wait and every request in flight; what is to be asked is not.
+
+        Each of them fails with the first cause that was given.
+        """
+        self._waits.stop(cause)
+        self._transport.abort()
 
     def close(self) -> None:
         """Let go of waits and connections."""
@@ -133,6 +149,7 @@ class Client:
         self, request: Request, parse: Callable[[bytes], T], *, divisible: bool
     ) -> T:
         since: float | None = None  # when this request first failed
+        time_outs = 0  # in a row
         for attempt in itertools.count(1):
             try:
                 answer = self._send(request)
@@ -147,74 +164,89 @@ class Client:
                     try:
                         found = parse(answer.body)
                     except ValueError:
-                        setback = self._unreadable(attempt)
+                        setback = self._unreadable(answer, attempt)
                     else:
                         self._understood = True
                         return found
                 elif verdict is Verdict.STOP:
-                    raise self._refusal(answer)
+                    raise self._refusal(answer, request)
                 elif verdict is Verdict.SHRINK:
-                    raise TooHeavyError(self._too_heavy(answer))
+                    raise TooHeavyError(
+                        words.too_heavy(answer.status, self._said(answer))
+                    )
                 else:
                     limit = verdict is Verdict.WAIT
                     setback = self._asked_to_wait(answer, attempt, limit=limit)
+            time_outs = time_outs + 1 if setback.timed_out else 0
+            if divisible and time_outs == TIME_OUTS:
+                seconds = self._settings.request_timeout_seconds
+                raise TooHeavyError(words.too_slow(seconds, TIME_OUTS))
             since = self._clock() if since is None else since
             self._hold(setback, since)
         raise AssertionError  # pragma: no cover - itertools.count has no end
 
     def _send(self, request: Request) -> Answer:
         with self._slots:
-            self._wait_at_gate()
+            self._waits.until_open()
             with self._lock:
                 self.traffic.requests += 1
-            packed = self._transport.send(request)
+            most = None if self._ends is None else self._ends - self._clock()
+            packed = self._transport.send(request, most)
         answer = packed.unpacked()
         with self._lock:
             self._reached = True
             self.traffic.bytes += len(answer.body)
-            date = http_date(answer.headers.get("Date", ""))
+            date = http_date(answer.headers.get("Date"))
             if date:
                 self._ahead = date - self._now()
         return answer
 
     def _unanswered(self, exc: NoAnswerError, attempt: int) -> Setback:
-        if exc.certificate:
-            msg = (
-                f"{self._settings.base_url}: {exc}. Check base_url; for a certificate "
-                "of your own set REQUESTS_CA_BUNDLE to its file"
-            )
-            raise ConfigError(msg) from None
+        self._waits.check()  # it may be what broke the connection
+        if exc.final:
+            raise ConfigError(str(exc)) from None
         return Setback(
             str(exc),
             backoff(attempt, self._rng),
             reached=exc.connected or self._reached,
+            timed_out=exc.kind is Failure.TIMED_OUT,
         )
 
-    def _unreadable(self, attempt: int) -> Setback:
+    def _unreadable(self, answer: Answer, attempt: int) -> Setback:
         """Try again, but not for long where no answer has ever made sense."""
-        reason, wait = "an answer that is not PostHog's", backoff(attempt, self._rng)
-        return Setback(reason, wait, reached=self._understood)
+        reason = "an answer that is not PostHog's"
+        if is_page(answer):
+            reason = "a web page, an answer that is not PostHog's"
+        return Setback(reason, backoff(attempt, self._rng), reached=self._understood)
 
     def _asked_to_wait(self, answer: Answer, attempt: int, *, limit: bool) -> Setback:
-        said = self.scrubbed(detail(answer.body))
-        asked = retry_after(answer.headers, self._now())
-        wait = backoff(attempt, self._rng) if asked is None else asked
+        headers = answer.headers
+        asked = retry_after(
+            headers.get("Retry-After"), headers.get("Date"), self._now()
+        )
+        # At least the back-off: 0, the past and nonsense do not ask to be flooded.
+        wait = max(backoff(attempt, self._rng), asked or 0.0)
         reason = "rate limit" if limit else f"server error {answer.status}"
+        said = self._said(answer)
         return Setback(f"{reason} ({said})" if said else reason, wait, for_all=limit)
+
+    def _said(self, answer: Answer) -> str:
+        if is_page(answer):
+            return "a web page, which is not PostHog's own answer"
+        return self.scrubbed(detail(answer.body))
 
     def _hold(self, setback: Setback, since: float) -> None:
         """Wait out a setback, or give up where that would be too long."""
+        now = self._clock()
         longest = float(self._settings.max_wait_seconds)
         if not setback.reached:
             longest = min(longest, UNREACHED_SECONDS)
-        if self._clock() - since + setback.wait > longest:
-            raise self._gave_up(setback, self._clock() - since)
-        until = self._clock() + setback.wait
-        with self._lock:
-            news = until > self._closed_until + 1 or not setback.for_all
-            if setback.for_all:
-                self._closed_until = max(self._closed_until, until)
-            self.traffic.waits += 1
+        if self._ends is not None:
+            longest = min(longest, self._ends - since)
+        if now - since + setback.wait > longest:
+            raise self._gave_up(setback, now - since)
+        until = now + setback.wait
+        news = self._waits.close_until(until) if setback.for_all else True
         if setback.wait >= SAID_FROM and news:
             back = self._now() + timedelta(seconds=setback.wait)
             logger.warning(
@@ -225,48 +257,26 @@ class Client:
             )
         else:
             logger.debug("%s: waiting %.1f s", setback.reason, setback.wait)
-        self._pause(until)
-
-    def _wait_at_gate(self) -> None:
-        """Stay where a limit, met by any thread, says that nobody should knock."""
-        self._pause(self._closed_until)
-
-    def _pause(self, until: float) -> None:
-        left = until - self._clock()
-        if left > 0 and not self._stopped.is_set():
-            self._sleep(left)
-            with self._lock:
-                self.traffic.waited += left
-        if self._stopped.is_set():
-            msg = "Stopped, since another request of this run could not be answered"
-            raise GaveUpError(msg)
+        self._waits.until(until)
 
     def _gave_up(self, setback: Setback, spent: float) -> GaveUpError:
         where = self._settings.base_url
         if not setback.reached:
-            return GaveUpError(
-                f"{where} cannot be reached: {setback.reason}. Check base_url, the "
-                "network and the proxy settings"
-            )
+            return GaveUpError(words.not_reached(where, setback.reason))
         then = self._now() + timedelta(seconds=setback.wait)
-        return GaveUpError(
-            f"No answer from {where} after {spent:,.0f} s: {setback.reason}. The next "
-            f"try would be at {then:%Y-%m-%d %H:%M} UTC, beyond max_wait_seconds "
-            f"({self._settings.max_wait_seconds}). Run again after that; it goes on "
-            "from the last state"
-        )
+        if self._ends is None:
+            most = self._settings.max_wait_seconds
+            return GaveUpError(words.gave_up(where, setback.reason, spent, then, most))
+        if setback.for_all:
+            wait = setback.wait
+            return GaveUpError(words.test_later(where, setback.reason, wait, then))
+        return GaveUpError(words.test_failed(where, setback.reason))
 
-    def _refusal(self, answer: Answer) -> TapError:
+    def _refusal(self, answer: Answer, request: Request) -> TapError:
         return refusal(
             answer,
+            path=request.path,
             base_url=self._settings.base_url,
             project_id=self._settings.project_id,
             api_key=self._settings.api_key,
-        )
-
-    def _too_heavy(self, answer: Answer) -> str:
-        said = self.scrubbed(detail(answer.body)) or "no reason given"
-        return (
-            f"One query was too much for PostHog ({answer.status}): {said}. Lower "
-            "page_size, or run again at a quieter time; it goes on from the last state"
         )

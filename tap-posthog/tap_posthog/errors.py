@@ -1,6 +1,6 @@
 """What can go wrong, named by what the run should do next. No I/O.
 
-    TapError                 ends the run: one line on stderr, exit code 1
+    TapError                 ends the run: one line on stderr, `exit_code` as the status
     ├── ConfigError          a setting: the user edits it
     ├── StateError           the state or catalog that came in: the user edits it
     ├── PostHogError         PostHog answered, and trying again will not help
@@ -8,10 +8,11 @@
     │   ├── ProjectError     404: project_id or base_url
     │   │   └── MissingEndpointError   an old server: read its events list
     │   ├── QuotaError       402: the plan
-    │   └── QueryError       400 and what else is no answer to our question
-    ├── TooHeavyError        504, 512: the caller asks for less
+    │   ├── QueryError       400 and what else is no answer to our question
+    │   └── ForeignError     a firewall or login page that answers in its place
+    ├── TooHeavyError        504, 512, 524: the caller asks for less
     ├── GaveUpError          waited max_wait_seconds: run again later
-    ├── AuditError           the server counts rows that it does not give
+    ├── AuditError           the server counts rows that it does not give: exit code 4
     └── OutputError          who reads stdout has gone
 
 Each carries one line: what happened, then what to do. None shows the API key.
@@ -19,9 +20,13 @@ Each carries one line: what happened, then what to do. None shows the API key.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class TapError(Exception):
     """The run ends here, with this one line for the user."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class ConfigError(TapError):
@@ -56,8 +61,12 @@ class QueryError(PostHogError):
     """PostHog refused the question (400), or did not answer as it should."""
 
 
+class ForeignError(PostHogError):
+    """What answered, for good, is not PostHog: a firewall, a proxy, a login page."""
+
+
 class TooHeavyError(TapError):
-    """One query was too much for the server (504, 512): ask for less at once."""
+    """One query was too much for the server (504, 512, 524): ask for less at once."""
 
 
 class GaveUpError(TapError):
@@ -66,6 +75,8 @@ class GaveUpError(TapError):
 
 class AuditError(TapError):
     """PostHog counts more rows in a window than it gives."""
+
+    exit_code = 4  # an orchestrator may tell a gap from other errors
 
 
 class OutputError(TapError):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tap_posthog.errors import (
     AuthError,
     ConfigError,
+    ForeignError,
     MissingEndpointError,
     ProjectError,
     QueryError,
@@ -27,14 +28,21 @@ SHOWN = 300  # characters of the server's own words
 US, EU = "https://us.posthog.com", "https://eu.posthog.com"
 
 
-def refusal(
-    answer: Answer, *, base_url: str, project_id: str, api_key: str
+def refusal(  # noqa: PLR0911 - a table of statuses
+    answer: Answer, *, path: str, base_url: str, project_id: str, api_key: str
 ) -> TapError:
-    """Turn an answer that will not change into the line that the user needs."""
+    """Turn an answer that will not change into the line that the user needs.
+
+    `path` is what was asked for, under `base_url`.
+    """
     said = detail(answer.body).replace(api_key, "***")
+    if answer.status in {300, 301, 302, 303, 307, 308}:
+        return _redirected(answer, base_url, path)
+    if answer.status < 300:  # noqa: PLR2004 - success, but not of what was asked
+        return _unexpected(answer, base_url)
+    if is_foreign(answer):
+        return _foreign(answer, base_url)
     match answer.status:
-        case 300 | 301 | 302 | 303 | 307 | 308:
-            return _redirected(answer, base_url)
         case 401:
             return AuthError(
                 f"{base_url} does not know the API key (401). Check api_key. A key is "
@@ -56,6 +64,21 @@ def refusal(
                 f"{said or 'no reason given'}. Check include_events and exclude_events;"
                 " if they are right, the server is not one that this tap knows"
             )
+
+
+def is_page(answer: Answer) -> bool:
+    """Whether it is a web page, which PostHog's API never answers with."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    start = answer.body[:200].lstrip().lower()
+    return "text/html" in kind or start.startswith((b"<!doctype html", b"<html"))
+
+
+def is_foreign(answer: Answer) -> bool:
+    """Whether somebody other than PostHog answered: it does not use its envelope."""
+    if answer.body.strip() in {b"", b"{}"}:
+        return False
+    known = {"type", "code", "detail", "error", "attr"}
+    return is_page(answer) or known.isdisjoint(_envelope(answer.body))
 
 
 def detail(body: bytes) -> str:
@@ -107,15 +130,80 @@ def _not_found(said: str, base_url: str, project_id: str) -> ProjectError:
     )
 
 
-def _redirected(answer: Answer, base_url: str) -> ConfigError:
-    target = urlsplit(urljoin(base_url, answer.headers.get("Location", "")))
-    there = f"{target.scheme}://{target.hostname}" if target.hostname else "elsewhere"
-    if target.port:
-        there = f"{there}:{target.port}"
-    return ConfigError(
-        f"base_url: {base_url} redirects to {there} ({answer.status}), and the API key "
-        "is not sent there; set base_url to the address that answers itself"
+def _foreign(answer: Answer, base_url: str) -> TapError:
+    """Say who may have answered; neither the key nor a filter is to blame."""
+    status = answer.status
+    what = "a web page" if is_page(answer) else "words that are not PostHog's"
+    line = f"{base_url} answered {status} with {what}: "
+    if status == 404:  # noqa: PLR2004 - an old server's page for an unknown path, too
+        return MissingEndpointError(
+            f"{line}there is no PostHog, or no query endpoint, at that address. Check "
+            "base_url; on an old self-hosted server set events_source to rest"
+        )
+    return ForeignError(
+        f"{line}a firewall, a proxy or a login page stands before PostHog. Check "
+        f"base_url, then ask who runs that network to let {_host(base_url)}'s API "
+        "through from this machine"
     )
+
+
+def _unexpected(answer: Answer, base_url: str) -> TapError:
+    if answer.status == 202:  # noqa: PLR2004 - as above
+        return QueryError(
+            f"{base_url} took the query to answer it later (202), though the tap asked "
+            "for the answer itself (force_blocking). That server is not one that this "
+            "tap knows: upgrade it, or set events_source to rest"
+        )
+    return QueryError(
+        f"{base_url} answered {answer.status} where PostHog answers a query with 200. "
+        "Check base_url: what is there is not PostHog's API"
+    )
+
+
+def _redirected(answer: Answer, base_url: str, path: str) -> ConfigError:
+    """Name where a redirect leads, without what may be a secret in it."""
+    place = _location(answer, base_url + path)
+    if place is None:
+        return ConfigError(
+            f"base_url: {base_url} answers with a redirect ({answer.status}) that "
+            "leads nowhere; set base_url to the address that answers itself"
+        )
+    target, asked = place, urlsplit(base_url + path)
+    if (target.scheme, target.netloc) != (asked.scheme, asked.netloc):
+        there = f"{target.scheme}://{_host(target.geturl())}"
+        return ConfigError(
+            f"base_url: {base_url} redirects to {there} ({answer.status}), and the API "
+            "key is not sent there; set base_url to the address that answers itself"
+        )
+    shown = target.path[:SHOWN]
+    if target.path.endswith(path) and target.path != asked.path:
+        prefix = f"{target.scheme}://{target.netloc}{target.path.removesuffix(path)}"
+        advice = f"set base_url to {prefix}"
+    elif target.path == asked.path:
+        advice = "what is there is not PostHog's API, or a login stands before it"
+    else:
+        advice = "check base_url: a login page or another application may be there"
+    return ConfigError(
+        f"base_url: {base_url} redirects from {path} to {shown} on the same host "
+        f"({answer.status}), and redirects are not followed; {advice}"
+    )
+
+
+def _location(answer: Answer, asked: str) -> SplitResult | None:
+    location = answer.headers.get("Location", "")
+    try:
+        target = urlsplit(urljoin(asked, location))
+        _ = target.port  # raises for one that is no number
+    except ValueError:
+        return None
+    return target if location and target.hostname else None
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{parts.port}" if parts.port else host
 
 
 def _other_region(base_url: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import enum
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 FIRST_WAIT = 1.0  # seconds
 LONGEST_WAIT = 60.0
-TOO_MUCH = {504, 512, 513}  # PostHog: time limit, estimated too slow, memory limit
-LONGEST_HEADER = 20  # digits; a Retry-After beyond that is no number of seconds
+# PostHog: time limit, estimated too slow, memory limit. Cloudflare: 524, connected to
+# PostHog and waited 100 s for the answer; 522 is no connection at all, and a fault.
+TOO_MUCH = {504, 512, 513, 524}
 
 
 class Verdict(enum.Enum):
@@ -42,34 +41,9 @@ def judge(status: int, code: str = "", *, divisible: bool = True) -> Verdict:
     return Verdict.STOP
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read how many seconds the server asks to wait; None where it does not say.
-
-    A date is read against the answer's own `Date`, so that two clocks that disagree
-    do not matter; `now` serves where there is none.
-    """
-    text = headers.get("Retry-After", "").strip()
-    if text.isdigit() and len(text) < LONGEST_HEADER:
-        return float(text)
-    until = http_date(text)
-    if until is None:
-        return None
-    since = http_date(headers.get("Date", "")) or now
-    return max(0.0, (until - since).total_seconds())
-
-
 def backoff(attempt: int, rng: Callable[[], float]) -> float:
     """Wait before try number `attempt` (from 1) is repeated: full jitter.
 
     `rng` gives 0..1. The bound doubles from one second up to a minute.
     """
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 10)) * rng()
-
-
-def http_date(text: str) -> datetime | None:
-    """Read a date as HTTP headers have it; None where there is none."""
-    try:
-        read = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
-        return None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -5,25 +5,32 @@ The library's exceptions stop here: they print URLs and headers, and ours hold t
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import threading
-import time
-import zlib
+import http.client
+import logging
+import queue
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from tap_posthog.connection import DeadlineAdapter
+from tap_posthog.content_encoding import UndecodedError, decoded
+from tap_posthog.deadline import Deadline
+from tap_posthog.environment import UnusableError, environment
+from tap_posthog.errors import ConfigError
+from tap_posthog.failures import Cause, Failure, cause_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from tap_posthog.environment import Environment
 
 CHUNK = 1 << 18  # bytes asked of the socket at once
 CONNECT_SECONDS = 15.0
-GZIP = zlib.MAX_WBITS | 16  # zlib's sign for the format
-MOST_BYTES = 1 << 30  # that are taken on an answer's word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,36 +55,34 @@ class Answer:
         """Decompress the body, once nobody waits for the connection any more.
 
         Raises:
-            NoAnswerError: it is not what its header says.
+            NoAnswerError: it is not what its header says, or not readable here.
 
         """
-        if self.headers.get("Content-Encoding", "").lower() != "gzip" or not self.body:
+        encodings = self.headers.get("Content-Encoding", "")
+        if not encodings or not self.body:
             return self
         try:
-            # Its last bytes say its size: memory taken once halves the time.
-            size = int.from_bytes(self.body[-4:], "little")
-            body = zlib.decompress(self.body, GZIP, min(size, MOST_BYTES))
-            if len(body) != size:  # more than one member, or more than 4 GiB
-                body = gzip.decompress(self.body)
-            return replace(self, body=body)
-        except (OSError, EOFError, zlib.error):
-            what = "the answer cannot be decompressed"
-            raise NoAnswerError(what, connected=True) from None
+            return replace(self, body=decoded(self.body, encodings))
+        except UndecodedError as exc:
+            raise NoAnswerError(str(exc), Failure.CUT) from None
 
 
 class NoAnswerError(Exception):
     """The connection failed, or ended or hung before the answer was whole."""
 
-    def __init__(
-        self, what: str, *, connected: bool, certificate: bool = False
-    ) -> None:
+    def __init__(self, what: str, kind: Failure, *, final: bool = False) -> None:
         super().__init__(what)
-        self.connected = connected  # somebody at that address took the request
-        self.certificate = certificate  # who it is could not be verified
+        self.kind = kind
+        self.final = final  # no waiting repairs it; `what` says what to do
+
+    @property
+    def connected(self) -> bool:
+        """Whether somebody at that address took the request."""
+        return self.kind in {Failure.TIMED_OUT, Failure.CUT, Failure.BROKEN}
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Sets the key at the last moment, which also keeps `.netrc` from replacing it."""
+    """Sets the key at the last moment: no name in `base_url` replaces it."""
 
     def __init__(self, key: str) -> None:
         self._header = f"Bearer {key}"
@@ -87,118 +92,149 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+class _Connection:
+    """One kept connection, for one request at a time."""
+
+    def __init__(self, api_key: str, environment: Environment) -> None:
+        self.deadline = Deadline()
+        self.session = requests.Session()
+        self.session.trust_env = False  # it is read already, and .netrc not at all
+        self.session.proxies = environment.proxies
+        self.session.verify = environment.verify
+        self.session.auth = _Bearer(api_key)
+        self.session.headers.update(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "Content-Type": "application/json",
+                "User-Agent": f"tap-posthog/{version('tap-posthog')}",
+            }
+        )
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, DeadlineAdapter(self.deadline))
+
+    def send(self, base_url: str, request: Request, seconds: float) -> Answer:
+        """Make one attempt, which takes so many seconds at most."""
+        self.deadline.start(seconds)
+        with self.session.request(
+            request.method,
+            base_url + request.path,
+            data=request.body,
+            params=request.params,
+            timeout=(min(CONNECT_SECONDS, seconds), seconds),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            parts: list[bytes] = []
+            while part := response.raw.read1(CHUNK, decode_content=False):
+                parts.append(part)
+            return Answer(response.status_code, response.headers, b"".join(parts))
+
+
 class Transport:
-    """Keep-alive connections to one server, one session for each thread."""
+    """A fixed number of kept connections to one server, for any number of threads."""
 
     def __init__(
-        self,
-        base_url: str,
-        api_key: str,
-        *,
-        timeout: float,
-        clock: Callable[[], float] = time.monotonic,
+        self, base_url: str, api_key: str, *, timeout: float, connections: int
     ) -> None:
-        """Take `timeout` as seconds for a whole request, its answer included."""
-        self._base_url = base_url
-        self._api_key = api_key
-        self._timeout = timeout
-        self._clock = clock
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        """Take `timeout` as seconds for a whole request, its answer included.
 
-    def send(self, request: Request) -> Answer:
+        Raises:
+            ConfigError: the environment names a proxy or a file that cannot be used.
+
+        """
+        # It logs URLs, and a traceback where a header cannot be parsed.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+        self._base_url = base_url
+        self._timeout = timeout
+        try:
+            self._environment = environment(base_url)
+        except UnusableError as exc:
+            raise ConfigError(str(exc)) from None
+        self._connections = [
+            _Connection(api_key, self._environment) for _ in range(connections)
+        ]
+        # The one that was used last comes first: the others may have gone stale.
+        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
+        for connection in self._connections:
+            self._idle.put(connection)
+
+    def send(self, request: Request, most: float | None = None) -> Answer:
         """Make one attempt; redirects are not followed: they would carry the key.
+
+        It waits for a connection where all are in use. `most`: seconds, where fewer are
+        left than a request may take.
 
         Raises:
             NoAnswerError: nothing, or not all, came back in time.
 
         """
-        deadline = self._clock() + self._timeout
-        connected = False
+        seconds = self._timeout if most is None else min(self._timeout, most)
+        connection = self._idle.get()
         try:
-            with self._session().request(
-                request.method,
-                self._base_url + request.path,
-                data=request.body,
-                params=request.params,
-                timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                connected = True
-                body = self._read(response, deadline)
-                return Answer(response.status_code, response.headers, body)
-        except requests.exceptions.SSLError:
-            what = "the server's certificate is not trusted"
-            raise NoAnswerError(what, connected=False, certificate=True) from None
-        except requests.exceptions.ProxyError:
-            what = "the proxy did not connect"
-            raise NoAnswerError(what, connected=False) from None
-        except requests.exceptions.ConnectTimeout:
-            what = "no connection in time"
-            raise NoAnswerError(what, connected=False) from None
-        except (requests.exceptions.Timeout, TimeoutError):
-            what = f"no answer within {self._timeout:g} s"
-            raise NoAnswerError(what, connected=True) from None
-        except (requests.RequestException, HTTPError, OSError) as exc:
-            what, reached = _explain(exc, connected=connected)
-            raise NoAnswerError(what, connected=reached) from None
+            answer = connection.send(self._base_url, request, seconds)
+        except _FAILURES as exc:
+            raise self._no_answer(cause_of(exc), seconds) from None
+        finally:
+            self._idle.put(connection)
+        if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            cause = Cause(Failure.NOT_LET_THROUGH, status=answer.status)
+            raise self._no_answer(cause, seconds)
+        return answer
+
+    def abort(self) -> None:
+        """End all requests in flight, and those that follow, from any thread."""
+        for connection in self._connections:
+            connection.deadline.abort()
 
     def close(self) -> None:
         """Let go of the connections."""
-        for session in self._sessions:
-            session.close()
+        for connection in self._connections:
+            connection.session.close()
 
-    def _read(self, response: requests.Response, deadline: float) -> bytes:
-        """Read the body as it comes, but never past the deadline."""
-        parts: list[bytes] = []
-        while True:
-            left = deadline - self._clock()
-            if left <= 0:
-                raise TimeoutError
-            # A time-out counts from the last byte; ours is for the whole answer.
-            sock = getattr(response.raw.connection, "sock", None)
-            if sock is not None:
-                sock.settimeout(left)
-            part = response.raw.read1(CHUNK, decode_content=False)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.auth = _Bearer(self._api_key)
-            session.headers.update(
-                {
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip",
-                    "Content-Type": "application/json",
-                    "User-Agent": f"tap-posthog/{version('tap-posthog')}",
-                }
+    def _no_answer(self, cause: Cause, seconds: float) -> NoAnswerError:
+        """Name what went wrong, in words of our own."""
+        if final := self._final(cause):
+            return NoAnswerError(final, cause.kind, final=True)
+        if cause.kind is Failure.TIMED_OUT:
+            return NoAnswerError(f"no answer within {seconds:.3g} s", cause.kind)
+        if cause.kind in {Failure.PROXY, Failure.NOT_LET_THROUGH}:
+            through = self._environment.variable
+            return NoAnswerError(
+                f"the proxy that {through} names did not connect", cause.kind
             )
-            self._local.session = session
-            self._sessions.append(session)
-        return session
+        return NoAnswerError(_WORDS[cause.kind], cause.kind)
+
+    def _final(self, cause: Cause) -> str:
+        """Say what no waiting repairs, and what to do."""
+        if cause.kind is Failure.UNTRUSTED:
+            return (
+                f"{self._base_url}: the server's certificate is not trusted. Check "
+                "base_url; for a certificate of your own set REQUESTS_CA_BUNDLE to its "
+                "file"
+            )
+        if cause.kind is Failure.NO_TLS:
+            return (
+                f"{self._base_url}: the server speaks no TLS at this port. Check "
+                "base_url: http or https, and the port"
+            )
+        if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault
+            host = urlsplit(self._base_url).hostname or ""
+            return self._environment.refused(cause.status, host)
+        return ""
 
 
-def _explain(exc: BaseException, *, connected: bool) -> tuple[str, bool]:
-    """Say in words what broke, and whether a server had been reached."""
-    seen: list[str] = []
-    cause: Any = exc
-    while cause is not None and len(seen) < 8:  # noqa: PLR2004 - deep enough
-        seen.append(type(cause).__name__)
-        inner = next((a for a in cause.args if isinstance(a, BaseException)), None)
-        cause = getattr(cause, "reason", None) or inner
-        if not isinstance(cause, BaseException):
-            break
-    if "NameResolutionError" in seen:
-        return "the server's name cannot be resolved", False
-    if "NewConnectionError" in seen or "ConnectionRefusedError" in seen:
-        return "the server refuses connections", False
-    with contextlib.suppress(IndexError):
-        return f"the connection broke ({seen[-1]})", connected or (
-            "ProtocolError" in seen
-        )
-    return "the connection broke", connected
+_FAILURES = (
+    requests.RequestException,
+    HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+_WORDS = {
+    Failure.NO_CONNECTION: "no connection in time",
+    Failure.NAME: "the server's name cannot be resolved",
+    Failure.REFUSED: "the server refuses connections",
+    Failure.CUT: "the answer was cut off",
+    Failure.TLS: "the TLS connection failed",
+    Failure.BROKEN: "the connection broke",
+}

@@ -1,73 +1,105 @@
 """Whether the webhook's host answers: name, connection, certificate. Sends no request.
 
-A POST would be a record, and a webhook need not know any other method.
+A POST would be a record, and a webhook need not know any other method. It goes the way
+that a request goes: through the proxy, to the end of the TLS handshake.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from requests.utils import (
-    DEFAULT_CA_BUNDLE_PATH,
-    get_environ_proxies,
-    select_proxy,
-)
+import requests
+from urllib3.exceptions import HTTPError
 
+from target_patterns_webhook.connection import DeadlineAdapter
+from target_patterns_webhook.deadline import Deadline
+from target_patterns_webhook.environment import UnusableError, environment
 from target_patterns_webhook.errors import ConfigError, FatalError
+from target_patterns_webhook.failures import Failure, cause_of
 
 if TYPE_CHECKING:
+    from target_patterns_webhook.environment import Environment
+    from target_patterns_webhook.errors import TargetError
+    from target_patterns_webhook.failures import Cause
     from target_patterns_webhook.settings import Settings
 
-_PORTS = {"http": 80, "https": 443}
+_SECONDS = 40.0  # in all: `--test` promises a minute
+_FAILURES = (requests.RequestException, HTTPError, OSError)
+_REASONS = {
+    Failure.REFUSED: "Connection refused",
+    Failure.NO_CONNECTION: "no connection in time",
+    Failure.TIMED_OUT: "not in time",
+    Failure.TLS: "TLS",
+    Failure.PROXY: "Connection refused",
+}
 
 
 def reach(settings: Settings) -> str:
     """Connect and hang up; return a sentence that says what answered.
 
-    Behind a proxy it is the proxy that has to answer. Raises ConfigError, FatalError.
+    Raises ConfigError, FatalError.
     """
-    proxies = get_environ_proxies(settings.webhook_url)
-    proxy = select_proxy(settings.webhook_url, proxies)
-    if proxy:
-        _connect("The proxy", proxy, settings.timeout_seconds)
-        return f"The proxy for {settings.receiver} answers. No record was sent."
-    name = settings.receiver
-    _connect(name, settings.webhook_url, settings.timeout_seconds, tls=True)
-    return f"{name} answers. No record was sent."
-
-
-def _connect(name: str, url: str, timeout: float, *, tls: bool = False) -> None:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 80)
+    url = settings.webhook_url
     try:
-        with socket.create_connection((host, port), timeout=timeout) as connection:
-            if tls and parts.scheme == "https":
-                _context().wrap_socket(connection, server_hostname=host).close()
-    except (socket.gaierror, UnicodeError):
-        msg = f"{name}: no host has this name."
-        raise ConfigError(msg, hint="Check webhook_url.") from None
-    except ssl.SSLCertVerificationError as error:
-        msg = f"{name}: its certificate is not trusted ({error.verify_message})."
-        hint = "Set REQUESTS_CA_BUNDLE if a private authority signs it."
-        raise FatalError(msg, hint=hint) from None
-    except ssl.SSLError as error:
-        msg = f"{name} does not speak TLS there ({error.reason})."
-        raise FatalError(msg, hint="Check webhook_url: http or https, port.") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        msg = f"{name} does not answer ({reason})."
-        hint = "Check webhook_url, the network and the proxy settings."
-        raise FatalError(msg, hint=hint) from None
+        found = environment(url)
+    except UnusableError as error:
+        msg = f"{error}."
+        raise ConfigError(msg) from None
+    try:
+        _connect(url, found, min(settings.timeout_seconds, _SECONDS))
+    except _FAILURES as error:
+        raise _problem(settings, found, cause_of(error)) from None
+    if found.proxy and url.lower().startswith("http:"):
+        return f"The proxy for {settings.receiver} answers. No record was sent."
+    return f"{settings.receiver} answers. No record was sent."
 
 
-def _context() -> ssl.SSLContext:
-    """Trust whom requests trusts."""
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    place = bundle or DEFAULT_CA_BUNDLE_PATH
-    if os.path.isdir(place):  # noqa: PTH112 - as requests itself does
-        return ssl.create_default_context(capath=place)
-    return ssl.create_default_context(cafile=place)
+def _connect(url: str, found: Environment, seconds: float) -> None:
+    deadline = Deadline()
+    deadline.start(seconds)
+    adapter = DeadlineAdapter(deadline)
+    try:
+        pool = adapter.get_connection_with_tls_context(
+            requests.Request("POST", url).prepare(),
+            verify=found.verify,
+            proxies=found.proxies,
+        )
+        adapter.cert_verify(pool, url, found.verify, None)
+        # What urllib3 does at the start of a request, which nothing public does alone.
+        connection = pool._get_conn()  # noqa: SLF001
+        connection.timeout = seconds
+        if pool.proxy is not None and pool.scheme == "https":
+            pool._prepare_proxy(connection)  # noqa: SLF001 - CONNECT, then TLS
+        else:
+            connection.connect()
+        connection.close()
+    finally:
+        adapter.close()
+
+
+def _problem(settings: Settings, found: Environment, cause: Cause) -> TargetError:
+    """Say what stands in the way, and where to look."""
+    receiver = settings.receiver
+    if cause.kind is Failure.NOT_LET_THROUGH:
+        host = urlsplit(settings.webhook_url).hostname or ""
+        return ConfigError(f"{found.refused(cause.status, host)}.")
+    if cause.kind is Failure.UNTRUSTED:
+        return FatalError(
+            f"{receiver}: its certificate is not trusted ({cause.detail}).",
+            hint="Set REQUESTS_CA_BUNDLE if a private authority signs it.",
+        )
+    if cause.kind is Failure.NO_TLS:
+        return FatalError(
+            f"{receiver} does not speak TLS there.",
+            hint="Check webhook_url: http or https, port.",
+        )
+    name = f"The proxy that {found.variable} names" if found.proxy else receiver
+    if cause.kind is Failure.NAME:
+        hint = f"Check {found.variable}." if found.proxy else "Check webhook_url."
+        return ConfigError(f"{name}: no host has this name.", hint=hint)
+    reason = _REASONS.get(cause.kind, "the connection broke")
+    return FatalError(
+        f"{name} does not answer ({reason}).",
+        hint="Check webhook_url, the network and the proxy settings.",
+    )

@@ -9,26 +9,27 @@ from __future__ import annotations
 import gzip
 import http.client
 import logging
-import socket
-import ssl
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 
-from target_patterns_webhook.answer import Answer, from_response
+from target_patterns_webhook.answer import Answer, from_response, readable
+from target_patterns_webhook.connection import DeadlineAdapter
+from target_patterns_webhook.deadline import Deadline
+from target_patterns_webhook.environment import UnusableError, environment
 from target_patterns_webhook.errors import ConfigError
-from target_patterns_webhook.line import Line, LineAdapter
+from target_patterns_webhook.failures import Cause, Failure, cause_of
 from target_patterns_webhook.redaction import Redaction
 from target_patterns_webhook.retry import Verdict
 from target_patterns_webhook.signing import Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
-
     from target_patterns_webhook.batching import Payload
     from target_patterns_webhook.settings import Settings
 
@@ -48,23 +49,25 @@ class Transport:
         """Raise ConfigError for a URL or headers that cannot be sent."""
         # Both log URLs, at debug level and when headers cannot be parsed.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-        self._line = Line()
+        self._deadline = Deadline()
         self._seconds = settings.timeout_seconds
+        self._url = settings.webhook_url
         self._zip = settings.compression == "gzip"
         self._redact = Redaction(settings)
         self._signer = (
             Signer(settings.signing_secret) if settings.signing_secret else None
         )
         self._session = requests.Session()
-        url = settings.webhook_url
         # Proxies and the CA bundle come from the environment, .netrc does not.
-        self._options = self._session.merge_environment_settings(
-            url, {}, stream=True, verify=None, cert=None
-        )
         self._session.trust_env = False
+        try:
+            self._environment = environment(settings.webhook_url)
+        except UnusableError as error:
+            msg = f"{error}."
+            raise ConfigError(msg) from None
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, LineAdapter(self._line))
-        self._request = _request(url, settings.headers, payload)
+            self._session.mount(scheme, DeadlineAdapter(self._deadline))
+        self._request = _request(settings.webhook_url, settings.headers, payload)
 
     def post(self, name: str, body: bytes, wire: bytes) -> Answer:
         """Send a body once and say what came of it. Raises nothing for a failure.
@@ -72,7 +75,7 @@ class Transport:
         ``name`` is its id, ``wire`` the body as ``compress`` made it.
         """
         started = time.monotonic()
-        self._line.start(self._seconds)
+        self._deadline.start(self._seconds)
         request = self._request.copy()
         request.body = wire
         request.headers["Content-Length"] = str(len(wire))
@@ -87,12 +90,15 @@ class Transport:
                 request,
                 timeout=(min(self._seconds, _CONNECT_SECONDS), self._seconds),
                 allow_redirects=False,
-                **self._options,
+                stream=True,
+                verify=self._environment.verify,
+                proxies=self._environment.proxies,
             )
             return self._read(response, started)
         except _FAILURES as error:
-            silent = response is None and not self._line.fresh
-            return self._failure(error, time.monotonic() - started, silent=silent)
+            silent = response is None and not self._deadline.fresh
+            seconds = time.monotonic() - started
+            return self._failure(cause_of(error), seconds, silent=silent)
         finally:
             if response is not None:
                 response.close()
@@ -103,8 +109,7 @@ class Transport:
 
     def abort(self) -> None:
         """Break off what is under way, from any thread."""
-        self._line.start(0)
-        self._line.abort()
+        self._deadline.abort()
 
     def close(self) -> None:
         """Close the connection."""
@@ -118,9 +123,12 @@ class Transport:
                 break
             content += piece
         else:
-            self._line.abort()  # the rest is not for us: no use waiting for it
-        zipped = response.headers.get("Content-Encoding", "identity") != "identity"
-        text = "" if zipped else self._redact(content.decode("utf-8", "replace"))
+            self._deadline.drop()  # the rest is not for us: no use waiting for it
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            cause = Cause(Failure.NOT_LET_THROUGH, status=response.status_code)
+            return self._failure(cause, time.monotonic() - started, silent=False)
+        encodings = response.headers.get("Content-Encoding", "")
+        text = self._redact(readable(content, encodings, _MOST_READ))
         return from_response(
             response.status_code,
             str(response.reason or ""),
@@ -128,27 +136,44 @@ class Transport:
             text[:_MOST_KEPT],
             now=datetime.now(UTC),
             seconds=time.monotonic() - started,
+            url=self._url,
         )
 
-    def _failure(self, error: Exception, seconds: float, *, silent: bool) -> Answer:
+    def _failure(self, cause: Cause, seconds: float, *, silent: bool) -> Answer:
         """Name what went wrong, in words of our own."""
-        kinds = list(_chain(error))
-        for kind in kinds:
-            if fatal := _fatal(kind):
-                message, hint = fatal
-                return Answer(Verdict.FATAL, "TLS", message, hint, seconds=seconds)
-        if self._line.overdue or any(isinstance(k, _LATE) for k in kinds):
+        if fatal := self._fatal(cause):
+            name, *words = fatal
+            return Answer(Verdict.FATAL, name, *words, seconds=seconds)
+        late = {Failure.TIMED_OUT, Failure.NO_CONNECTION}
+        if self._deadline.overdue or cause.kind in late:
             message = f"The webhook did not answer within {seconds:.3g} s."
             return Answer(
                 Verdict.RETRY, "time-out", message, seconds=seconds, timed_out=True
             )
-        cause = next(
-            (cause for kind, cause in _CAUSES for k in kinds if isinstance(k, kind)),
-            "connection broken",
-        )
-        message = f"The connection to the webhook failed ({cause})."
-        stale = silent and cause == "connection broken"
-        return Answer(Verdict.RETRY, cause, message, seconds=seconds, stale=stale)
+        name = _NAMES.get(cause.kind, "connection broken")
+        message = f"The connection to the webhook failed ({name})."
+        stale = silent and cause.kind is Failure.BROKEN
+        return Answer(Verdict.RETRY, name, message, seconds=seconds, stale=stale)
+
+    def _fatal(self, cause: Cause) -> tuple[str, str, str] | None:
+        """Say what no waiting repairs: its name, what happened, what to do."""
+        if cause.kind is Failure.UNTRUSTED:
+            return (
+                "TLS",
+                f"The webhook's certificate is not to be trusted: {cause.detail}.",
+                "Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE.",
+            )
+        if cause.kind is Failure.NO_TLS:
+            return (
+                "TLS",
+                "The webhook's host speaks no TLS at this port.",
+                "Check webhook_url: http:// or https://, and the port.",
+            )
+        if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault
+            host = urlsplit(self._url).hostname or ""
+            words = self._environment.refused(cause.status, host)
+            return "proxy", f"{words}.", ""
+        return None
 
 
 _FAILURES = (
@@ -157,18 +182,14 @@ _FAILURES = (
     http.client.HTTPException,
     OSError,
 )
-_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
-# Not urllib3's TimeoutError: a refused connection is one of those too.
-_LATE = (TimeoutError, urllib3.exceptions.ReadTimeoutError, requests.ReadTimeout)
-_CAUSES: list[tuple[type[BaseException], str]] = [
-    (requests.exceptions.ProxyError, "proxy"),
-    (socket.gaierror, "name not found"),
-    (ConnectionRefusedError, "connection refused"),
-    (urllib3.exceptions.IncompleteRead, "answer cut off"),
-    (ConnectionError, "connection broken"),
-    (ssl.SSLError, "TLS"),
-    (OSError, "connection broken"),
-]
+_NAMES = {
+    Failure.PROXY: "proxy",
+    Failure.NOT_LET_THROUGH: "proxy",
+    Failure.NAME: "name not found",
+    Failure.REFUSED: "connection refused",
+    Failure.CUT: "answer cut off",
+    Failure.TLS: "TLS",
+}
 
 
 def _request(
@@ -187,35 +208,3 @@ def _request(
     except (requests.RequestException, ValueError):
         message = "webhook_url or headers cannot be sent."
         raise ConfigError(message, hint="Check both for stray characters.") from None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that it was made from, which urllib3 keeps in ``args``."""
-    seen: MutableMapping[int, BaseException] = {}
-    queue: list[object] = [error]
-    while queue:
-        found = queue.pop(0)
-        if isinstance(found, BaseException) and id(found) not in seen:
-            seen[id(found)] = found
-            yield found
-            queue += [*found.args, getattr(found, "reason", None)]
-            queue += [found.__cause__, found.__context__]
-
-
-def _fatal(error: BaseException) -> tuple[str, str] | None:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"The webhook's certificate is not to be trusted: {error.verify_message}.",
-            "Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE.",
-        )
-    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
-        return (
-            "The webhook's host speaks no TLS at this port.",
-            "Check webhook_url: http:// or https://, and the port.",
-        )
-    if isinstance(error, OSError) and "CA certificate bundle" in str(error):
-        return (
-            "The CA bundle that the environment names cannot be read.",
-            "Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.",
-        )
-    return None

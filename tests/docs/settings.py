@@ -51,17 +51,7 @@ def is_builtin(name: str) -> bool:
     return name.startswith(BUILTIN)
 
 
-def kind(schema: dict[str, Any]) -> str:
-    """Return Meltano's kind for a JSON schema of a setting."""
-    types = schema.get("type", "string")
-    names = [types] if isinstance(types, str) else types
-    if "enum" in schema:
-        return "options"
-    if schema.get("format") == "date-time":
-        return "date_iso8601"
-    of_type = {"number": "decimal"}
-    first = next(name for name in names if name != "null")
-    return of_type.get(first, first)
+KIND = "string"  # Meltano's: of every other kind it guesses what text means, or raises
 
 
 def table(plugin: str) -> str:
@@ -96,7 +86,7 @@ def definition(plugin: str) -> str:
     for name, schema in schemas.items():
         label = schema.get("title") or name.replace("_", " ").capitalize()
         lines += [f"- name: {name}", f"  label: {quoted(label)}"]
-        lines.append(f"  kind: {kind(schema)}")
+        lines.append(f"  kind: {KIND}")
         if "default" in schema and schema["default"] is not None:
             lines.append(f"  value: {json.dumps(schema['default'])}")
         lines.append(f"  description: {quoted(one_line(schema['description']))}")

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from meltano.core.setting_definition import SettingDefinition
 
 from tests.docs import settings
 
@@ -66,6 +67,31 @@ def test_a_hub_definition_is_valid(path: Any) -> None:  # noqa: ANN401 - pytest'
 
     for key in ("settings", "capabilities", "settings_group_validation", "namespace"):
         assert defined[key] == ours[key]
+
+
+@pytest.mark.parametrize(
+    "path", [settings.ROOT / "meltano.yml", *HUB], ids=lambda path: path.stem
+)
+def test_meltano_hands_on_what_was_written(path: Any) -> None:  # noqa: ANN401 - pytest's ids
+    """Meltano guesses at no value: what it means is for the program to say.
+
+    Of `date_iso8601` it makes a day of its own choice, of `boolean` false, and of
+    `decimal`, `array` and `object` a traceback.
+    """
+    document = yaml.safe_load(path.read_text())
+    plugins = document.get("plugins", {"": [document]})
+    defined = [
+        SettingDefinition(**{k: v for k, v in setting.items() if k != "value"})
+        for group in plugins.values()
+        for plugin in group
+        for setting in plugin.get("settings", ())
+    ]
+    texts = ["", "2.5", "2026-11", "01/02/2026", "30 days ago", "$pageview, a", "yse"]
+
+    assert len(defined) > 20
+    for each in defined:
+        passed = [each.post_process_value(each.cast_value(text)) for text in texts]
+        assert (each.name, passed) == (each.name, texts)
 
 
 @pytest.mark.parametrize("plugin", settings.PLUGINS)

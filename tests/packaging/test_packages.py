@@ -18,6 +18,16 @@ PACKAGES = {
     "target-patterns-webhook": "target_patterns_webhook",
 }
 
+TWINS = [
+    "config_input.py",
+    "setting_values.py",
+    "connection.py",
+    "deadline.py",
+    "environment.py",
+    "failures.py",
+    "retry_after.py",
+]
+
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -60,6 +70,17 @@ def test_the_sdist_carries_the_licence(dist: Path, module: str) -> None:
 def test_the_licence_is_the_projects(package: str) -> None:
     """Each package has a copy of the licence, equal to the project's."""
     assert (ROOT / package / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_twins_are_equal(name: str) -> None:
+    """What must not differ between the two programs is one file, byte for byte."""
+    first, second = (
+        (ROOT / package / module / name).read_bytes()
+        for package, module in PACKAGES.items()
+    )
+
+    assert first == second
 
 
 @pytest.mark.parametrize(("package", "module"), PACKAGES.items())

@@ -268,7 +268,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
     """It would carry the key to somewhere that the user did not name."""
     with elsewhere(status) as (url, keys):
         asker = Client(settings(base_url=url))
-        with pytest.raises(errors.ConfigError, match=f"redirects to {url}"):
+        with pytest.raises(errors.ConfigError, match="on the same host"):
             ask(asker)
         asker.close()
 

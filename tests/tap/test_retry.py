@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_posthog.refusals import refusal
-from tap_posthog.retry import LONGEST_WAIT, Verdict, backoff, judge, retry_after
+from tap_posthog.retry import LONGEST_WAIT, Verdict, backoff, judge
 from tap_posthog.transport import Answer
 
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEY = "phx_CANARY"
 
 
@@ -21,8 +18,8 @@ KEY = "phx_CANARY"
     [
         (Verdict.READ, [200]),
         (Verdict.WAIT, [429]),
-        (Verdict.SHRINK, [504, 512, 513]),
-        (Verdict.RETRY, [408, 500, 502, 503, 520, 522, 524, 599]),
+        (Verdict.SHRINK, [504, 512, 513, 524]),
+        (Verdict.RETRY, [408, 500, 502, 503, 520, 521, 522, 523, 525, 599]),
         (
             Verdict.STOP,
             [201, 202, 204, 301, 302, 307, 308, 400, 401, 402, 403, 404, 405, 410, 422],
@@ -39,31 +36,7 @@ def test_too_much_at_once_is_a_fault_where_less_cannot_be_asked_for() -> None:
     assert judge(400, "too_many_bytes") is Verdict.SHRINK
     assert judge(400, "too_many_bytes", divisible=False) is Verdict.STOP
     assert judge(513, divisible=False) is Verdict.RETRY
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "30"}, 30),
-        ({"Retry-After": " 0 "}, 0),
-        ({"Retry-After": "Sat, 21 Nov 2026 12:01:00 GMT"}, 60),
-        ({"Retry-After": "Sat, 21 Nov 2026 11:00:00 GMT"}, 0),
-        (
-            {
-                "Retry-After": "Sat, 21 Nov 2026 15:01:00 GMT",
-                "Date": "Sat, 21 Nov 2026 15:00:00 GMT",
-            },
-            60,
-        ),
-        ({}, None),
-        ({"Retry-After": "soon"}, None),
-        ({"Retry-After": "-5"}, None),
-        ({"Retry-After": "9" * 400}, None),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    """Both forms are read; a date is read by the answer's own clock."""
-    assert retry_after(headers, NOW) == seconds
+    assert judge(524, divisible=False) is Verdict.RETRY
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
@@ -91,11 +64,11 @@ def test_backoff_has_full_jitter_and_a_bound(attempt: int, chance: float) -> Non
             b'{"detail": "API key does not have access to the requested project: 7"}',
             "may not read project 7 (403)",
         ),
-        (403, b"<html>", "refused the API key (403): no reason given"),
+        (403, b"", "refused the API key (403): no reason given"),
         (404, b'{"detail": "Project not found."}', "no project 7 that the API key"),
-        (404, b"<html>", "has no such endpoint (404)"),
+        (404, b'{"detail": "Endpoint not found."}', "has no such endpoint (404)"),
         (400, b'{"detail": "Unable to resolve field: x."}', "Unable to resolve field"),
-        (418, b"\xff", "refused the request (418)"),
+        (418, b"", "refused the request (418)"),
     ],
 )
 def test_a_refusal_says_what_to_do(status: int, body: bytes, says: str) -> None:
@@ -106,13 +79,96 @@ def test_a_refusal_says_what_to_do(status: int, body: bytes, says: str) -> None:
     assert "\n" not in said
 
 
-def test_a_redirect_names_the_address_without_its_path() -> None:
-    """The key is not sent to where a redirect leads, so the user is told of it."""
-    there = {"Location": "https://eu.posthog.com/login?next=CANARY"}
+PAGE = b"<!DOCTYPE html><html><title>Access denied</title></html>"
+HTML = {"Content-Type": "text/html; charset=UTF-8"}
 
-    said = str(_refusal(Answer(302, there, b"")))
 
-    assert "redirects to https://eu.posthog.com (302)" in said
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 451])
+@pytest.mark.parametrize(
+    ("headers", "body", "what"),
+    [
+        pytest.param(HTML, PAGE, "a web page", id="page"),
+        pytest.param({}, b"  " + PAGE, "a web page", id="page-without-type"),
+        pytest.param(HTML, b"<h1>No</h1>", "a web page", id="type-alone"),
+        pytest.param({}, b"error code: 1020", "words that are not", id="cloudflare"),
+        pytest.param({}, b'{"message": "Forbidden"}', "words that are not", id="aws"),
+        pytest.param({}, b"RBAC: access denied", "words that are not", id="envoy"),
+        pytest.param({}, b"\xff\xfe", "words that are not", id="bytes"),
+    ],
+)
+def test_a_firewalls_word_is_not_taken_for_posthogs(
+    status: int, headers: dict[str, str], body: bytes, what: str
+) -> None:
+    """Neither the key nor a filter is blamed, and the host is named."""
+    said = str(_refusal(Answer(status, headers, body)))
+
+    assert said.startswith(f"https://us.posthog.com answered {status} with {what}")
+    assert "Check base_url" in said
+    for blamed in ("api_key", "key's", "include_events", "billing"):
+        assert blamed not in said
+
+
+def test_a_query_that_is_answered_later_is_said_truly() -> None:
+    """A 202 is no refusal: the server did not understand what was asked for."""
+    assert "took the query to answer it later (202)" in str(
+        _refusal(Answer(202, {}, b'{"query_status": {}}'))
+    )
+    assert "answered 204 where PostHog" in str(_refusal(Answer(204, {}, b"")))
+
+
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        pytest.param(
+            "https://eu.posthog.com/login?next=CANARY",
+            "redirects to https://eu.posthog.com (308), and the API key is not sent",
+            id="another-host",
+        ),
+        pytest.param(
+            "http://us.posthog.com/api/projects/7/query/",
+            "redirects to http://us.posthog.com (308)",
+            id="another-scheme",
+        ),
+        pytest.param(
+            "https://us.posthog.com:8443/",
+            "redirects to https://us.posthog.com:8443 (308)",
+            id="another-port",
+        ),
+        pytest.param(
+            "https://user:CANARY@eu.posthog.com/",
+            "redirects to https://eu.posthog.com (308)",
+            id="with-a-password",
+        ),
+        pytest.param(
+            "//[2001:db8::1]:8000/",
+            "redirects to https://[2001:db8::1]:8000 (308)",
+            id="ipv6",
+        ),
+        pytest.param(
+            "/api/environments/7/query/?token=CANARY",
+            "redirects from /api/projects/7/query/ to /api/environments/7/query/ on "
+            "the same host (308)",
+            id="another-path",
+        ),
+        pytest.param(
+            "/posthog/api/projects/7/query/",
+            "set base_url to https://us.posthog.com/posthog",
+            id="behind-a-prefix",
+        ),
+        pytest.param("/login?next=CANARY", "to /login on the same host", id="login"),
+        pytest.param(
+            "?again=CANARY", "to /api/projects/7/query/ on the same host", id="itself"
+        ),
+        pytest.param("", "leads nowhere", id="nowhere"),
+        pytest.param("https://[CANARY", "leads nowhere", id="broken"),
+        pytest.param("https://host:CANARY/", "leads nowhere", id="broken-port"),
+    ],
+)
+def test_a_redirect_names_where_it_leads(location: str, says: str) -> None:
+    """The host, or on the same host the path; nothing of it that may be a secret."""
+    said = str(_refusal(Answer(308, {"Location": location}, b"")))
+
+    assert says in said
     assert "CANARY" not in said
 
 
@@ -125,5 +181,9 @@ def test_a_key_that_the_server_repeats_is_not_shown() -> None:
 
 def _refusal(answer: Answer) -> Exception:
     return refusal(
-        answer, base_url="https://us.posthog.com", project_id="7", api_key=KEY
+        answer,
+        path="/api/projects/7/query/",
+        base_url="https://us.posthog.com",
+        project_id="7",
+        api_key=KEY,
     )

@@ -177,7 +177,7 @@ def test_no_more_than_64_kib_of_an_answer_are_read() -> None:
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     assert len(huge.response) == 1000
-    assert bomb.response == ""
+    assert len(bomb.response) <= 1000
     assert after - before < 20_000  # KiB; the receiver in this process counts too
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tap_posthog import properties
 from tap_posthog.errors import QueryError
 from tap_posthog.rows import RowReader
+from tap_posthog.sources.shapes import check
 from tap_posthog.transport import Request
 
 if TYPE_CHECKING:
@@ -52,7 +53,14 @@ class QuerySource:
             TooHeavyError: it was too much for the server at once, and is divisible.
 
         """
-        return self._post(question.sql(), _results, divisible=divisible)
+
+        def parse(body: bytes) -> tuple[list[list[Any]], object]:
+            found, error = _results(body)
+            if not error:
+                check(question, found)
+            return found, error
+
+        return self._post(question.sql(), parse, divisible=divisible)
 
     def read(self, question: Rows, *, divisible: bool = True) -> Page:
         """Return a page of rows.
@@ -62,7 +70,9 @@ class QuerySource:
 
         """
         names = question.names
-        reader = self._readers.setdefault(names, RowReader(names))
+        reader = self._readers.get(names)
+        if reader is None:
+            reader = self._readers[names] = RowReader(names)
 
         def page(body: bytes) -> tuple[Page, object]:
             found, error = reader.read(body)
@@ -70,9 +80,9 @@ class QuerySource:
 
         return self._post(question.sql(), page, divisible=divisible)
 
-    def stop(self) -> None:
-        """End every wait of the client's."""
-        self._client.stop()
+    def stop(self, cause: BaseException | None = None) -> None:
+        """End every wait and request of the client, which fail with the cause then."""
+        self._client.stop(cause)
 
     def probe(self) -> None:
         """Ask for nothing but an answer.
@@ -99,10 +109,10 @@ class QuerySource:
         request = Request(method="POST", path=self._path, body=body)
         found, error = self._client.call(request, parse, divisible=divisible)
         if error:
-            self._client.stop()
             said = self._client.scrubbed(" ".join(str(error).split()))
-            msg = f"PostHog could not answer the query: {said[:300]}"
-            raise QueryError(msg)
+            refused = QueryError(f"PostHog could not answer the query: {said[:300]}")
+            self._client.stop(refused)
+            raise refused
         return found
 
 

@@ -1,0 +1,1 @@
+"""What both programs do on the network, tested against both."""
