@@ -72,7 +72,6 @@ def installed(
     return copy, variables
 
 
-@pytest.mark.xfail(strict=True, reason="the tap takes no state of several lines yet")
 def test_the_pipe_can_be_run_again_and_again(
     both: Sandbox, installed: tuple[Path, dict[str, str]]
 ) -> None:
