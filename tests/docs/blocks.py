@@ -27,7 +27,7 @@ BLOCK = re.compile(
     r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 SHELL = {"sh", "sh account", "sh own", "sh pipe"}
-KINDS = {"", "cron", "dockerfile", "json", "python", "sql", "yaml", *SHELL}
+KINDS = {"", "cron", "dockerfile", "env", "json", "python", "sql", "yaml", *SHELL}
 TYPED_IN_PROSE = re.compile(r"`(\.venv/bin/[^`]+)`")
 
 

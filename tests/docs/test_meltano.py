@@ -134,7 +134,7 @@ def test_what_is_generated_is_up_to_date() -> None:
             ("--environment=prod", "config"),
             ("target-patterns-webhook", "batch_size_rows"),
             "100",
-            ["          batch_size_rows: 100"],
+            ["          batch_size_rows: '100'"],
             id="environment",
         ),
     ],
