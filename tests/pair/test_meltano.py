@@ -117,3 +117,31 @@ def test_the_targets_configuration_can_be_tested(ends: Ends, project: Project) -
     assert "No record was sent" in alone
     assert "Test data was written" in by_meltano
     assert ends.count() == 0
+
+
+@pytest.mark.prove
+def test_a_refresh_that_failed_and_a_filter_that_changed_lose_nothing(
+    ends: Ends, project: Project
+) -> None:
+    """Meltano merges and keeps the states; each event arrives, and arrives once."""
+    run = ("run", "--state-id-suffix=edges", "tap-posthog", "target-patterns-webhook")
+    only = {**at(ends), "TAP_POSTHOG_INCLUDE_EVENTS": "signup, paid"}
+    ends.ingest(ROWS)
+    project.meltano(*run, **only)
+    ends.ingest_now(3, first=START)
+    ends.sandbox.fault({"path": "/query/", "skip": 1, "actions": ["500"]})
+    failed = project.tried(
+        *run[:1], "--full-refresh", *run[1:], **only, TAP_POSTHOG_MAX_WAIT_SECONDS="0"
+    )
+    ends.sandbox.fault()
+
+    project.meltano(*run, **only)
+    before = ends.count()
+    widened = project.meltano(*run, **at(ends))
+    merged = project.meltano(*run[:1], "--merge-state", *run[1:], **at(ends))
+
+    assert failed.returncode != 0
+    assert before == (ROWS + 3) * 2 // 3
+    assert "what this adds behind the bookmark, 1,00" in widened
+    assert "Done: 0 events" in merged
+    assert ends.arrived() == dict.fromkeys(ends.sent(), 1)
