@@ -122,8 +122,8 @@ def test_the_taps_proxy_is_named(tmp_path: Path) -> None:
     outcome = tap.run(tmp_path, config, env=PROXY)
 
     says = (
-        "http://posthog.example cannot be reached: the proxy did not connect. Check "
-        "base_url, the network and the proxy settings"
+        "http://posthog.example cannot be reached: the proxy that http_proxy names did "
+        "not connect. Check base_url, the network and the proxy settings"
     )
     assert (outcome.status, lines(outcome.err)) == (1, [says])
 
