@@ -27,7 +27,7 @@ BLOCK = re.compile(
     r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 SHELL = {"sh", "sh account", "sh own", "sh pipe"}
-KINDS = {"", "cron", "dockerfile", "json", "python", "sql", "yaml", *SHELL}
+KINDS = {"", "cron", "dockerfile", "env", "json", "python", "sql", "yaml", *SHELL}
 TYPED_IN_PROSE = re.compile(r"`(\.venv/bin/[^`]+)`")
 
 
@@ -93,7 +93,7 @@ def clean_copy(folder: Path) -> Path:
 def typed(command: str, folder: Path, variables: Mapping[str, str]) -> str:
     """Run a line in a shell, as somebody who typed it, to a good end; its stdout."""
     ran = subprocess.run(
-        ["bash", "-ec", command],
+        ["bash", "-eo", "pipefail", "-c", command],
         cwd=folder,
         env=variables,
         capture_output=True,

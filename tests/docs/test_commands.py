@@ -130,7 +130,6 @@ def few_events(variables: dict[str, str]) -> None:
     requests.post(f"{remote.url}/batch/", json=body, timeout=60).raise_for_status()
 
 
-@pytest.mark.xfail(strict=True, reason="the tap has no scope in its state yet")
 def test_a_name_that_is_added_is_read_from_its_beginning(
     project: tuple[Path, dict[str, str]],
 ) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import subprocess
+import sys
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -110,7 +114,47 @@ def test_what_is_generated_is_up_to_date() -> None:
     stale = [
         path.name
         for path in settings.documents()
-        if settings.filled(path.read_text()) != path.read_text()
+        if settings.written(path) != path.read_text()
     ]
 
     assert stale == []
+
+
+@pytest.mark.parametrize(
+    ("where", "setting", "value", "says"),
+    [
+        pytest.param(
+            ("config",),
+            ("tap-posthog", "include_events"),
+            "$pageview, signup",
+            ["    config:", "      include_events: $pageview, signup"],
+            id="plugin",
+        ),
+        pytest.param(
+            ("--environment=prod", "config"),
+            ("target-patterns-webhook", "batch_size_rows"),
+            "100",
+            ["          batch_size_rows: '100'"],
+            id="environment",
+        ),
+    ],
+)
+def test_meltano_changes_only_the_lines_that_it_must(
+    tmp_path: Path,
+    where: tuple[str, ...],
+    setting: tuple[str, str],
+    value: str,
+    says: list[str],
+) -> None:
+    """`meltano config set` adds its lines to meltano.yml, and leaves all others."""
+    text = (settings.ROOT / "meltano.yml").read_text()
+    (tmp_path / "meltano.yml").write_text(text)
+    meltano = Path(sys.executable).with_name("meltano")
+    command = [meltano, *where, "set", *setting, value]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    after = (tmp_path / "meltano.yml").read_text()
+
+    changed = difflib.ndiff(text.splitlines(), after.splitlines())
+    assert [line for line in changed if not line.startswith("  ")] == [
+        f"+ {line}" for line in says
+    ]
