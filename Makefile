@@ -23,9 +23,11 @@ check: $(SYNCED) ## Format, lint, types, lock, generated docs
 	$(BIN)/mypy
 	$(UV) lock --check
 	$(BIN)/python -m tests.docs.settings --check
+	$(BIN)/python -m tests.docs.columns --check
 
 docs: $(SYNCED) ## Write the generated parts of the docs
 	$(BIN)/python -m tests.docs.settings
+	$(BIN)/python -m tests.docs.columns
 	$(BIN)/python -m tests.docs.analyses
 
 bench: $(SYNCED) ## Ratios against peers in the same run, into docs/benchmarks.md

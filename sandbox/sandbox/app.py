@@ -46,7 +46,7 @@ def build(data: Path, control: Control, side: Side = "both") -> ASGIApp:
         if request.method == "PUT":
             try:
                 plan = msgspec.json.decode(await request.body(), type=Plan)
-            except ValueError as exc:  # msgspec's and re's are such, too
+            except ValueError as exc:  # msgspec's and Unicode's are such
                 return JSONResponse({"error": str(exc)}, 400)
         faults.set(plan)
         return Response(msgspec.json.encode(plan), media_type="application/json")

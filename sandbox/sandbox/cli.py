@@ -62,7 +62,22 @@ def serve(options: argparse.Namespace) -> Outcome:
 
 
 def up(options: argparse.Namespace) -> Outcome:
-    """Start it in the background, unless it is up already."""
+    """Start it in the background, unless it is up already; its data stay."""
+    remote, was_up = _started(options)
+    how = "was already" if was_up else "is"
+    return 0, f"The sandbox {how} up. What arrives: {remote.url}/"
+
+
+def fresh(options: argparse.Namespace) -> Outcome:
+    """Have it up, and empty."""
+    remote, _ = _started(options)
+    remote.reset()
+    (options.data / "seed.json").unlink(missing_ok=True)
+    return 0, f"The sandbox is up, and empty. What arrives: {remote.url}/"
+
+
+def _started(options: argparse.Namespace) -> tuple[Remote, bool]:
+    """Start it where it is not up; say whether it was."""
     remote = Remote(options.port)
     stats = remote.stats()
     if stats is None:
@@ -73,15 +88,11 @@ def up(options: argparse.Namespace) -> Outcome:
             f" stop it (sandbox down --port {options.port}) or choose another --port"
         )
         raise SandboxError(msg)
-    if options.fresh:
-        remote.reset()
-        (options.data / "seed.json").unlink(missing_ok=True)
-    how = "is" if stats is None else "was already"
-    return 0, f"The sandbox {how} up. What arrives: {remote.url}/"
+    return remote, stats is not None
 
 
 def down(options: argparse.Namespace) -> Outcome:
-    """Stop it, if it is up."""
+    """Stop it, if it is up, and say how to look again at what arrived."""
     remote = Remote(options.port)
     stats = remote.stats()
     if stats is None:
@@ -93,7 +104,19 @@ def down(options: argparse.Namespace) -> Outcome:
             msg = f"process {stats['pid']} has not ended in {STOP_WITHIN} s"
             raise SandboxError(msg)
         time.sleep(0.05)
-    return 0, "The sandbox is down."
+    command = again(options.port, options.data)
+    how = f"To look at them again: {command}, then open {remote.url}/"
+    return 0, f"The sandbox is down, its data stay. {how}"
+
+
+def again(port: int, data: Path) -> str:
+    """Return the command that starts it over the same data, for who called us."""
+    if root := os.environ.get("MELTANO_PROJECT_ROOT"):
+        own = Path(root, ".venv", "bin", "meltano").exists()
+        return f"{'.venv/bin/' if own else ''}meltano invoke sandbox:up"
+    elsewhere = "" if str(port) == PORT else f" --port {port}"
+    elsewhere += "" if data == Path(DATA) else f" --data {data}"
+    return f"sandbox up{elsewhere}"
 
 
 def seed(options: argparse.Namespace) -> Outcome:
@@ -125,6 +148,7 @@ def analyse(options: argparse.Namespace) -> Outcome:
 COMMANDS = {
     "serve": serve,
     "up": up,
+    "fresh": fresh,
     "down": down,
     "seed": seed,
     "more": more,
@@ -221,8 +245,8 @@ def _parser() -> argparse.ArgumentParser:
     foreground = command("serve", "Run it in the foreground")
     sides = ["both", "posthog", "patterns"]
     foreground.add_argument("--side", choices=sides, default="both")
-    background = command("up", "Start it in the background")
-    background.add_argument("--fresh", action="store_true", help="forget old data")
+    command("up", "Start it in the background, over the data that it has")
+    command("fresh", "Start it in the background, and forget all data")
     command("down", "Stop it")
     first = command("seed", "Send in 20,000 events of 60 days, by PostHog's own client")
     end = "where the 60 days end, as 2026-11-21T17:00:00Z (some hours before now)"

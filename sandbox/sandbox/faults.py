@@ -42,7 +42,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse what is no expression or no fault, before it is in force."""
-        re.compile(self.path)
+        try:
+            re.compile(self.path)
+        except re.error as exc:
+            msg = f"no such expression: {self.path} ({exc})"
+            raise ValueError(msg) from exc
         for action in self.actions:
             word, _, argument = action.partition(":")
             if word not in _WORDS and not re.fullmatch(r"[2-5]\d\d", word):

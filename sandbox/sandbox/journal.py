@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ class Journal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry out a request, and note it when it is done."""
         if scope["type"] != "http" or scope["path"].startswith(CONTROL):
-            await self._app(scope, receive, send)
+            await self._carry_out(scope, receive, send)
             return
         self._under_way += 1
         entry: dict[str, Any] = {
@@ -46,7 +47,19 @@ class Journal:
             await send(message)
 
         try:
-            await self._app(scope, receive, note)
+            await self._carry_out(scope, receive, note)
         finally:
             entry["seconds"] = time.monotonic() - started
             self._under_way -= 1
+
+    async def _carry_out(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Keep the connection where a defect of ours is answered by a 500.
+
+        Starlette answers and raises all the same; uvicorn would then close the
+        connection, and the client's next request on it would be reset.
+        """
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            path = scope.get("path", "")
+            logging.getLogger("uvicorn.error").exception("A defect at %s", path)

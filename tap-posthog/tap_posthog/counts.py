@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from datetime import timedelta
 
-    from tap_posthog.hogql import Filters
     from tap_posthog.plan import Count, Planner, Window
     from tap_posthog.region import Region
     from tap_posthog.source import Source
 
 
-class News(NamedTuple):
-    """What has settled since a bookmark."""
+class Extents(NamedTuple):
+    """Where the rows of several regions lie, and how many they are."""
 
-    until: datetime | None  # taken in before this. None: there is nothing
-    cells: list[list[Cell]]  # where it lies, in each region that was asked about
+    cells: list[list[Cell]]  # of each region that was asked about
+    ahead: int = 0  # rows dated later than the server's now
+    ahead_until: str = ""  # the latest timestamp among them
+    until: datetime | None = None  # ingested before this; None: not asked, or no rows
 
 
 class Counts:
@@ -38,13 +39,11 @@ class Counts:
         self,
         source: Source,
         pool: Executor,
-        filters: Filters,
         log: Callable[[str], None],
     ) -> None:
-        """Count the events that the filters let through."""
+        """Take who answers, and who asks."""
         self._source = source
         self._pool = pool
-        self._filters = filters
         self._log = log
         self._in_smaller_parts = False  # said once a run
 
@@ -53,49 +52,58 @@ class Counts:
         ((now,),) = self._ask(hogql.Clock(), divisible=False)
         return instants.read(now)
 
-    def extents(self, regions: Sequence[Region | None]) -> list[list[Cell]]:
+    def extents(
+        self, regions: Sequence[Region | None], ahead: Region | None = None
+    ) -> Extents:
         """Say where each region's rows lie and how many they are, in one query.
 
         No cell: the region has no rows, or is None. A region that is too much to count
-        is one cell that is not counted yet.
+        is one cell that is not counted yet. Rows `ahead` are counted beside them.
         """
         try:
-            return self._extents(regions).cells
+            return self._extents(regions, ahead)
         except TooHeavyError:
             asked = [region for region in regions if region]
             if len(asked) > 1:
-                return [self.extents([region])[0] for region in regions]
-            return [[_uncounted(region)] if region else [] for region in regions]
+                return Extents([self.extents([each]).cells[0] for each in regions])
+            return Extents([[_uncounted(each)] if each else [] for each in regions])
 
-    def news(self, regions: Sequence[Region | None], settle: timedelta) -> News | None:
+    def news(
+        self, regions: Sequence[Region | None], ahead: Region, settle: timedelta
+    ) -> Extents | None:
         """Say it of what has settled only, and since when, in the same query.
 
         None: it is too much for that.
         """
         try:
-            return self._extents(regions, settle)
+            return self._extents(regions, ahead, settle)
         except TooHeavyError:
             return None
 
     def _extents(
-        self, regions: Sequence[Region | None], settle: timedelta | None = None
-    ) -> News:
-        cells: list[list[Cell]] = [[] for _ in regions]
+        self,
+        regions: Sequence[Region | None],
+        ahead: Region | None,
+        settle: timedelta | None = None,
+    ) -> Extents:
+        found = Extents([[] for _ in regions])
         asked = [(n, region) for n, region in enumerate(regions) if region]
         if not asked:
-            return News(None, cells)
-        question = hogql.Extent(
-            tuple(region for _, region in asked), self._filters, settle
-        )
-        until = None
+            return found
+        question = hogql.Extent(tuple(region for _, region in asked), settle, ahead)
         for index, rows, first, last, *now in self._ask(question):
-            if rows:
-                start = instants.ticks(instants.read(first))
-                end = instants.ticks(instants.read(last)) + 1
-                cells[asked[index][0]] = [Cell(start, end, rows)]
-                if settle is not None:
-                    until = instants.before(instants.read(now[0]), settle)
-        return News(until, cells)
+            if not rows:
+                continue
+            if index == len(asked):
+                found = found._replace(ahead=rows, ahead_until=last)
+                continue
+            start = instants.ticks(instants.read(first))
+            end = instants.ticks(instants.read(last)) + 1
+            found.cells[asked[index][0]].append(Cell(start, end, rows))
+            if settle is not None:
+                until = instants.before(instants.read(now[0]), settle)
+                found = found._replace(until=until)
+        return found
 
     def windows(self, region: Region, planner: Planner) -> Iterator[Window]:
         """Cut a region. Where the planner needs a histogram, it is asked on the way."""
@@ -116,7 +124,6 @@ class Counts:
     def _histogram(self, region: Region, question: Count) -> hogql.Histogram:
         return hogql.Histogram(
             region.between(question.start, question.end),
-            self._filters,
             question.grain * instants.TICK,
             hogql.MOST_ROWS,
         )
@@ -143,22 +150,22 @@ class Counts:
         planner.answer(question, [(int(number), int(rows)) for number, rows in counts])
 
     def distinct(self, region: Region) -> int:
-        """Count a region's keys."""
-        question = hogql.Distinct(region, self._filters)
+        """Count a region's events, each once however many copies it has."""
+        question = hogql.Distinct(region)
         return sum(int(row[0]) for row in self._in_parts(question))
 
     def by_hour(self, region: Region, late_window: timedelta) -> dict[str, int]:
-        """Count keys by hour of `created_at`, named as in the ledger."""
+        """Count events by hour of `created_at`, named as in the ledger."""
         counts: Counter[str] = Counter()
-        question = hogql.Hours(region, self._filters, late_window)
+        question = hogql.Hours(region, late_window)
         for (hours,) in self._in_parts(question):
-            for hour, keys in hours:
+            for hour, events in hours:
                 start = datetime.fromtimestamp(int(hour) * 3600, UTC)
-                counts[instants.hour(start)] += int(keys)
+                counts[instants.hour(start)] += int(events)
         return dict(counts)
 
     def _in_parts(self, question: hogql.Distinct | hogql.Hours) -> list[list[Any]]:
-        """Count keys; what is too much for one query in halves, whose counts add up."""
+        """Count events; what is too much for one query in halves, which add up."""
         start, end = question.region.first_tick, question.region.end_tick
         try:
             return self._ask(question, divisible=end - start > 1)

@@ -8,6 +8,8 @@ Each question is a frozen value with `label` (for logs) and `sql()`. What they k
   `toDateTime` of a text that does not parse is NULL, which selects nothing, silently.
 - A key's condition has a plain bound on `timestamp` beside it, by which ClickHouse
   skips days. UUIDs are ordered as text: ClickHouse orders the type by its second half.
+- Rows that share a key are apart by name and distinct_id, which follow in the order, so
+  that no page cuts between them; of copies, the latest comes first.
 - ClickHouse's index holds the days from 1970 to 2149. An earlier row is filed under a
   wrong day there, so that no bounded query of anybody finds it: not ours either.
 - `poe.properties` are the person's properties as stored on the event. The others,
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from tap_posthog.region import Key, Region
+    from tap_posthog.names import Names
+    from tap_posthog.region import Key, Place, Region
 
 MOST_ROWS = 50_000  # PostHog's ceiling on LIMIT
-KEY_COLUMNS = ("uuid", "timestamp", "created_at")
+KEY_COLUMNS = ("uuid", "timestamp", "created_at", "event", "distinct_id")
 FIELDS = {
     "session_id": "`$session_id`",
     "window_id": "`$window_id`",
@@ -53,18 +56,10 @@ ESCAPES = str.maketrans(
 MILLISECOND = timedelta(milliseconds=1)
 # toUnixTimestamp64Milli counts from 1970; its sum with this is never negative.
 MILLIS_TO_1970 = 2_208_988_800_000
-ROW_ORDER = "timestamp, toString(uuid)"
-DISTINCT = "uniqExact(tuple(timestamp, uuid))"
+ROW_ORDER = "timestamp, toString(uuid), event, distinct_id, created_at desc"
+EVENTS = "uniqExact(tuple(timestamp, event, distinct_id, uuid))"  # copies count once
 # A subquery is answered once, for all places of a query and all servers of a cluster.
 NOW = "(select now())"
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which events, by name; empty means all, or none left out."""
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +75,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The first rows of a region, in the order of their keys."""
+    """The first rows of a region, or the first behind a place in it."""
 
     region: Region
-    filters: Filters
     columns: tuple[str, ...]  # beside the key columns, which come first
     limit: int
+    behind: Place | None = None
 
     label = "rows"
 
@@ -97,9 +92,10 @@ class Rows:
 
     def sql(self) -> str:
         """Print it."""
+        behind = [] if self.behind is None else _behind(self.behind)
         return (
             f"select {', '.join(FIELDS.get(name, name) for name in self.names)} "
-            f"from events where {_where(self.region, self.filters)} "
+            f"from events where {_all([_where(self.region), *behind])} "
             f"order by {ROW_ORDER} limit {self.limit}"
         )
 
@@ -109,35 +105,42 @@ class Extent:
     """How many rows has each region? A row each: index, count, first and last time.
 
     The regions must not overlap; one without rows has no row in the answer. With
-    `settle` only rows taken in before now - `settle` count; a region without a last
+    `settle` only rows ingested before now - `settle` count; a region without a last
     key ends there too. Then each row ends with that now.
+
+    `ahead`, the last index, is a region of rows dated later than the server's now,
+    which the others do not hold.
     """
 
     regions: tuple[Region, ...]
-    filters: Filters
     settle: timedelta | None = None
+    ahead: Region | None = None
 
     label = "extent"
 
     def sql(self) -> str:
         """Print it."""
         conditions = [self._settled(region) for region in self.regions]
+        if self.ahead:
+            conditions.append(self._settled(self.ahead, ahead=True))
         cases = ", ".join(f"{each}, {n}" for n, each in enumerate(conditions[:-1]))
         last = len(conditions) - 1
         index = f"multiIf({cases}, {last})" if cases else "0"
-        where = _all([_any(conditions), *_names(self.filters)])
         now = "" if self.settle is None else f", {NOW}"
         return (
             f"select {index} as region, count(), min(timestamp), max(timestamp){now} "
-            f"from events where {where} group by region order by region limit 100"
+            f"from events where {_any(conditions)} "
+            "group by region order by region limit 100"
         )
 
-    def _settled(self, region: Region) -> str:
+    def _settled(self, region: Region, *, ahead: bool = False) -> str:
         if self.settle is None:
-            return _bounds(region)
+            return _where(region)
         until = f"{NOW} - toIntervalSecond({self.settle // timedelta(seconds=1)})"
-        conditions = [_bounds(region), f"created_at < {until}"]
-        if not region.through:
+        conditions = [_where(region), f"created_at < {until}"]
+        if ahead:
+            conditions.append(f"timestamp > {NOW}")
+        elif not region.through:
             conditions.append(f"timestamp < {until}")
         return _all(conditions)
 
@@ -150,7 +153,6 @@ class Histogram:
     """
 
     region: Region
-    filters: Filters
     grain: timedelta
     limit: int
 
@@ -164,17 +166,16 @@ class Histogram:
         )
         return (
             f"select {number} as stretch, count() from events "
-            f"where {_where(self.region, self.filters)} "
+            f"where {_where(self.region)} "
             f"group by stretch order by stretch limit {self.limit}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Distinct:
-    """How many different keys does a region hold? One row: the count."""
+    """How many events, copies counted once, does a region hold? One row: the count."""
 
     region: Region
-    filters: Filters
 
     label = "audit"
 
@@ -184,20 +185,19 @@ class Distinct:
 
     def sql(self) -> str:
         """Print it."""
-        where = _where(self.region, self.filters)
-        return f"select {DISTINCT} from events where {where} limit 1"
+        return f"select {EVENTS} from events where {_where(self.region)} limit 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """How many different keys has each hour of `created_at`? One row: (hour, count)s.
+    """How many events has each hour of `created_at`? One row: (hour, count)s.
 
-    Hours are counted from 1970. Of an hour's rows only those that happened after its
-    end - `late_window` count. One row, since no limit on rows can cut that short.
+    Hours are counted from 1970, copies once in each. Of an hour's rows only those that
+    happened after its end - `late_window` count. One row, since no limit on rows can
+    cut that short.
     """
 
     region: Region
-    filters: Filters
     late_window: timedelta
 
     label = "recheck"
@@ -210,10 +210,10 @@ class Hours:
         """Print it."""
         behind = (self.late_window - timedelta(hours=1)) // timedelta(seconds=1)
         floor = f"toStartOfHour(created_at) - toIntervalSecond({behind})"
-        where = f"{_where(self.region, self.filters)} and timestamp >= {floor}"
+        where = f"{_where(self.region)} and timestamp >= {floor}"
         return (
-            f"select groupArray(tuple(hour, keys)) from (select "
-            f"intDiv(toUnixTimestamp(created_at), 3600) as hour, {DISTINCT} as keys "
+            f"select groupArray(tuple(hour, events)) from (select "
+            f"intDiv(toUnixTimestamp(created_at), 3600) as hour, {EVENTS} as events "
             f"from events where {where} group by hour) limit 1"
         )
 
@@ -232,20 +232,18 @@ def moment(instant: datetime) -> str:
     return f"toDateTime64('{at}', 6, 'UTC')"
 
 
-def _where(region: Region, filters: Filters) -> str:
-    return _all([_bounds(region), *_names(filters)])
+def _where(region: Region) -> str:
+    return _all([*_bounds(region), *_names(region.names)])
 
 
-def _names(filters: Filters) -> list[str]:
-    conditions = []
-    if filters.include:
-        conditions.append(f"event in ({', '.join(map(text, filters.include))})")
-    if filters.exclude:
-        conditions.append(f"event not in ({', '.join(map(text, filters.exclude))})")
-    return conditions
+def _names(names: Names) -> list[str]:
+    listed = ", ".join(text(name) for name in sorted(names.listed))
+    if names.all_but:
+        return [f"event not in ({listed})"] if listed else []
+    return [f"event in ({listed})" if listed else "false"]
 
 
-def _bounds(region: Region) -> str:
+def _bounds(region: Region) -> list[str]:
     conditions = []
     if region.start:
         conditions.append(f"timestamp >= {moment(region.start)}")
@@ -259,7 +257,18 @@ def _bounds(region: Region) -> str:
         conditions.append(f"created_at >= {moment(region.created_from)}")
     if region.created_before:
         conditions.append(f"created_at < {moment(region.created_before)}")
-    return _all(conditions)
+    return conditions
+
+
+def _behind(place: Place) -> list[str]:
+    at, uuid = moment(instants.read(place.timestamp)), text(place.uuid)
+    event, distinct_id = text(place.event), text(place.distinct_id)
+    created_at = moment(instants.read(place.created_at))
+    copies = f"distinct_id = {distinct_id} and created_at < {created_at}"
+    others = f"event = {event} and (distinct_id > {distinct_id} or {copies})"
+    same = f"toString(uuid) = {uuid} and (event > {event} or {others})"
+    tie = f"(timestamp > {at} or toString(uuid) > {uuid} or {same})"
+    return [f"timestamp >= {at}", tie]
 
 
 def _beyond(key: Key) -> list[str]:

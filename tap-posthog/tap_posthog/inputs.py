@@ -1,4 +1,4 @@
-"""The files that a user hands in: configuration, catalog, state. Says what is wrong.
+"""The files that a user hands in: catalog and state. Says what is wrong with them.
 
 The SDK reads the same files; what reaches it was read here once, and is sound.
 """
@@ -7,64 +7,61 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import IO, Any
 
 from singer_sdk.singerlib import Catalog
 
-from tap_posthog.errors import ConfigError, StateError
+from tap_posthog.errors import StateError
 
-
-def read_object(path: str, what: str) -> dict[str, Any]:
-    """Read a file that holds one JSON object.
-
-    Raises:
-        ConfigError: it is not there, or holds something else.
-
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as exc:
-        msg = f"The {what} file {path} cannot be read: {exc.strerror}"
-        raise ConfigError(msg) from None
-    except UnicodeDecodeError:
-        msg = f"The {what} file {path} is not text in UTF-8"
-        raise ConfigError(msg) from None
-    try:
-        return _object(text)
-    except ValueError as exc:
-        msg = f"The {what} file {path} is not a JSON object: {exc}"
-        raise ConfigError(msg) from None
+BOM = "\ufeff"
+EVENTS = "events"
+# "ingested_before" alone stood in what an older version wrote for an empty project.
+KNOWN = {"replication_key_value", "ingested_before"}
+REPLICATION = {
+    "replication_key": ("timestamp",),
+    "replication_method": ("INCREMENTAL", "FULL_TABLE"),
+}
 
 
 def checked_state(file: IO[str]) -> IO[str]:
-    """Return a state file's content; an empty file is a first run.
+    """Return a state file's last state; an empty file is a first run.
 
     Raises:
         StateError: it is no JSON object.
 
     """
-    text = _text(file, "state")
-    return io.StringIO(text if text.strip() else "{}")
+    text = _read(file, "state")
+    try:
+        return io.StringIO(json.dumps(_object(text)) if text.strip() else "{}")
+    except ValueError as exc:
+        last = _last_line(text)
+        if last is None:
+            msg = f"The state {_name(file)} is not a JSON object: {exc}"
+            raise StateError(msg) from None
+        return io.StringIO(last)
 
 
 def bookmarks_of(state: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - a file's
-    """Return the bookmarks of a state, or of the STATE message that holds it.
+    """Return a state's bookmarks, out of the STATE message or Meltano's wrapper.
 
     Raises:
-        StateError: it is neither.
+        StateError: it is neither, or holds nothing that this tap knows.
 
     """
     if isinstance(state, dict) and state.get("type") == "STATE":
         state = state.get("value")
-    bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
-    if isinstance(bookmarks, dict) and all(
-        isinstance(each, dict) for each in bookmarks.values()
-    ):
-        return bookmarks
+    if isinstance(state, dict) and "singer_state" in state:
+        state = state["singer_state"]
+    bookmarks = state.get("bookmarks") if isinstance(state, dict) else state
+    if not state or (isinstance(bookmarks, dict) and not bookmarks):
+        return {}
+    events = bookmarks.get(EVENTS) if isinstance(bookmarks, dict) else None
+    if isinstance(events, dict) and not (events and KNOWN.isdisjoint(events)):
+        return {EVENTS: events}
     msg = (
-        'The state is not of the form {"bookmarks": {"events": {...}}}; correct it, or '
-        "leave it out to read everything again"
+        "The state holds no bookmark of this tap, which is of the form "
+        '{"bookmarks": {"events": {"replication_key_value": "2026-11-21T10:00:00Z"}}}. '
+        "Correct it, or leave it out to read everything again"
     )
     raise StateError(msg)
 
@@ -76,9 +73,10 @@ def checked_catalog(file: IO[str], stream: str) -> IO[str]:
         StateError: it is no Singer catalog, or not one of this tap.
 
     """
-    text = _text(file, "catalog")
+    text = _read(file, "catalog")
     try:
-        events = Catalog.from_dict(_object(text)).get_stream(stream)
+        catalog = _object(text)
+        events = Catalog.from_dict(catalog).get_stream(stream)
     except (AttributeError, KeyError, TypeError, ValueError):
         msg = (
             f"The catalog {_name(file)} is not a Singer catalog; make a new one with "
@@ -99,18 +97,58 @@ def checked_catalog(file: IO[str], stream: str) -> IO[str]:
             " but has no such column; put it back, or make a new one with --discover"
         )
         raise StateError(msg)
-    return io.StringIO(text)
+    _set_replication(catalog, stream)
+    return io.StringIO(json.dumps(catalog))
 
 
-def _text(file: IO[str], what: str) -> str:
+def _set_replication(catalog: dict[str, Any], stream: str) -> None:
+    """Put what the catalog says of replication where the SDK looks for it.
+
+    Raises:
+        StateError: it asks for a key or a method that the stream does not have.
+
+    """
+    entry = next(e for e in catalog["streams"] if e["tap_stream_id"] == stream)
+    of_stream = [e for e in entry.get("metadata", ()) if not e.get("breadcrumb")]
+    given = [entry, *(each.get("metadata") or {} for each in of_stream)]
+    for name, takes in REPLICATION.items():
+        forms = (name, name.replace("_", "-"), f"forced-{name.replace('_', '-')}")
+        values = [each[form] for each in given for form in forms if each.get(form)]
+        if values and str(values[-1]) not in takes:
+            msg = (
+                f"The catalog gives {values[-1]} as the {name.replace('_', ' ')} of "
+                f"{stream}, which has {' or '.join(takes)}. Correct it, or make a new "
+                "one with --discover"
+            )
+            raise StateError(msg)
+        entry[name] = values[-1] if values else takes[0]
+
+
+def _last_line(text: str) -> str | None:
+    """Return the last of several lines: a target writes one for each state.
+
+    None: they are no states. What a kill cut off behind the last line end is no line.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and not text.endswith("\n") and not _is_object(lines[-1]):
+        lines.pop()
+    return lines[-1] if lines and all(map(_is_object, lines)) else None
+
+
+def _read(file: IO[str], what: str) -> str:
     try:
-        text = file.read()
-        if text.strip() or what != "state":
-            _object(text)
-    except ValueError as exc:
-        msg = f"The {what} {_name(file)} is not a JSON object: {exc}"
+        return file.read().removeprefix(BOM)
+    except ValueError:
+        msg = f"The {what} {_name(file)} is not text in UTF-8"
         raise StateError(msg) from None
-    return text
+
+
+def _is_object(line: str) -> bool:
+    try:
+        _object(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The ledger: how many rows were read for each recent hour of `created_at`. Pure.
 
 Owns which hours are kept and which rows count; the recheck compares its counts with the
-server's. An hour counts the distinct (timestamp, uuid) among rows that
+server's. An hour counts the distinct events (rows less their copies) among those that
 
-    were taken in during it, and before C; lie up to (B, U); and have
-    timestamp >= the hour's end - late_window, and inside start_at and end_at
+    were ingested during it, and before C; lie up to (B, U); are in the scope; and have
+    timestamp >= the hour's end - late_window
 
 Each such row was in a region that some run has read, whenever the runs were: B < C, so
 the late pass that covers the hour begins before the hour's end - late_window.
@@ -12,6 +12,7 @@ the late pass that covers the hour begins before the hour's end - late_window.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_posthog.bookmark import Bookmark
-    from tap_posthog.region import Scope
+    from tap_posthog.scope import Scope
     from tap_posthog.source import Row
 
 HOUR = timedelta(hours=1)
@@ -34,10 +35,15 @@ class Ledger:
     """The counts of one run, from what the state held to what the next one gets."""
 
     def __init__(
-        self, counts: Mapping[str, int], hours: Iterable[str], scope: Scope
+        self,
+        counts: Mapping[str, int],
+        hours: Iterable[str],
+        scope: Scope,
+        window: timedelta,
     ) -> None:
         """Keep the given hours; those without a count start at 0."""
         self._scope = scope
+        self._window = window
         self._counts = {hour: counts.get(hour, 0) for hour in hours}
         self._floors = {
             hour: instants.spell(self._floor(hour)) for hour in self._counts
@@ -45,15 +51,20 @@ class Ledger:
 
     @classmethod
     def of(
-        cls, bookmark: Bookmark, scope: Scope, until: datetime, recheck_hours: int
+        cls,
+        bookmark: Bookmark,
+        scope: Scope,
+        window: timedelta,
+        until: datetime,
+        recheck_hours: int,
     ) -> Ledger:
-        """Open the ledger for a run that reads what was taken in before `until`.
+        """Open the ledger for a run that reads what was ingested before `until`.
 
         An hour that is missing can be started only where all its rows are still to be
         read: it begins where reading ended or later, or nothing has been read yet.
         """
-        if not recheck_hours or not scope.late_window:
-            return cls({}, (), scope)
+        if not recheck_hours or not window:
+            return cls({}, (), scope, window)
         last = _hour_of(until)
         known_from = bookmark.horizon if bookmark.at else None
         hours = (last - n * HOUR for n in range(recheck_hours, -1, -1))
@@ -64,7 +75,7 @@ class Ledger:
             or known_from is None
             or hour >= known_from
         ]
-        return cls(bookmark.ledger, kept, scope)
+        return cls(bookmark.ledger, kept, scope, window)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -72,7 +83,7 @@ class Ledger:
         return dict(self._counts)
 
     def add(self, row: Row) -> None:
-        """Count a row that was read; the caller holds back copies of its key."""
+        """Count a row that was read; the caller holds back its copies."""
         hour = row.created_at[:HOUR_LENGTH]
         floor = self._floors.get(hour)
         if floor is not None and row.timestamp >= floor:
@@ -89,13 +100,7 @@ class Ledger:
         first, last = min(self._counts), max(self._counts)
         everything = self.hour_region(first, bookmark)
         last_end = self.hour_region(last, bookmark).created_before
-        return Region(
-            start=everything.start,
-            end=everything.end,
-            through=everything.through,
-            created_from=everything.created_from,
-            created_before=last_end,
-        )
+        return replace(everything, created_before=last_end)
 
     def hour_region(self, hour: str, bookmark: Bookmark) -> Region:
         """Say which rows one hour holds."""
@@ -107,6 +112,7 @@ class Ledger:
             through=bookmark.at,
             created_from=start,
             created_before=min(start + HOUR, before) if before else start + HOUR,
+            names=self._scope.names,
         )
 
     def compare(self, server: Mapping[str, int]) -> list[str]:
@@ -126,7 +132,7 @@ class Ledger:
 
     def _floor(self, hour: str) -> datetime:
         end = instants.read(f"{hour}:00") + HOUR
-        floor = instants.before(end, self._scope.late_window)
+        floor = instants.before(end, self._window)
         return max(floor, self._scope.start) if self._scope.start else floor
 
 

@@ -9,12 +9,20 @@ import errno
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
+from tap_posthog.ending import (
+    SIGNAL_EXIT,
+    discard,
+    is_one_stop,
+    last_words_in_a_handler,
+    write_whole,
+)
 from tap_posthog.errors import OutputError
 
 if TYPE_CHECKING:
@@ -24,7 +32,8 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib.messages import Message
 
 HELD = 1 << 20  # bytes of records that wait for the state behind them
-SIGNAL_EXIT = 128  # the shell's convention: 143 is SIGTERM, 130 is SIGINT
+GRACE_SECONDS = 20.0  # for a write in flight, once a signal has come
+NAME = "tap-posthog"
 
 
 class Output(SingerWriter):
@@ -38,6 +47,7 @@ class Output(SingerWriter):
         self._size = 0
         self._writing = False
         self._signal: int | None = None
+        self._signalled_at = 0.0
 
     def __enter__(self) -> Self:
         """Give the output itself."""
@@ -75,30 +85,37 @@ class Output(SingerWriter):
         try:
             _write_out(data)
         except OSError as exc:
-            raise _unwritable(exc) from None
+            if self._signal is None:
+                raise _unwritable(exc) from None
         finally:
             self._writing = False
         if self._signal is not None:
             self._leave(self._signal)
 
     def on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        """End the run: at once, or after the write that is under way.
+        """End the run: at once, or after the write that is in flight.
 
-        A second signal does not wait for that write.
+        A second signal does not wait for that write, unless it is the same stop. Nor is
+        it awaited for long: a runner that is stopping may have ceased to read.
         """
-        if self._writing and self._signal is None:
-            self._signal = signum
+        now = time.monotonic()
+        if self._signal is None:
+            self._signal, self._signalled_at = signum, now
+            if self._writing:
+                signal.signal(signal.SIGALRM, lambda *_: self._leave(signum))
+                signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+                return
+        elif is_one_stop(self._signal, signum, now - self._signalled_at):
             return
         self._leave(signum)
 
     def _leave(self, signum: int) -> NoReturn:
-        """Exit here: requests under way would hold the interpreter's own exit up.
+        """Exit here: requests in flight would hold the interpreter's own exit up.
 
         All that must survive is out already, since states are flushed as they come.
         """
-        clear = "\r\x1b[K" if os.isatty(2) else ""  # of a live line
-        words = f"{clear}Stopped by {signal.Signals(signum).name}. {self.farewell()}"
-        os.write(2, f"{words.rstrip()}\n".encode())
+        words = f"Stopped by {signal.Signals(signum).name}. {self.farewell()}"
+        last_words_in_a_handler(NAME, words.rstrip())
         os._exit(SIGNAL_EXIT + signum)
 
 
@@ -108,13 +125,13 @@ def _write_out(data: bytes) -> None:
         sys.stdout.write(data.decode())
         return
     sys.stdout.flush()
-    binary.write(data)
+    write_whole(binary, data)
     binary.flush()
 
 
 def _unwritable(exc: OSError) -> OutputError:
     # Or the interpreter tries once more at its exit, and prints a second error.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    discard(1)
     if exc.errno == errno.EPIPE:
         return OutputError(
             "Whoever reads this tap's output has stopped (broken pipe): see the "

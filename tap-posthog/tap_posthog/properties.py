@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 from singer_sdk.singerlib.json import serialize_json
 
+from tap_posthog.deep_json import shallow
+
 MALFORMED = "$malformed_properties"
 NULL = msgspec.Raw(b"null")
 
@@ -46,20 +48,19 @@ def as_object(cell: msgspec.Raw) -> msgspec.Raw:
 def loads(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
     """Decode JSON without rounding: a number that a float cannot hold is a Decimal.
 
+    What is nested deeply stays text (RawJSON), which `dumps` writes as it is.
+
     Raises:
-        ValueError: the text is no JSON (or is nested too deeply to be read).
+        ValueError: the text is no JSON.
 
     """
-    try:
-        return json.loads(
-            text,
-            parse_float=_number,
-            parse_int=_integer,
-            parse_constant=lambda _: None,
-        )
-    except RecursionError:
-        msg = "nested too deeply"
-        raise ValueError(msg) from None
+    text, constant = shallow(text, lambda _: None)
+    return json.loads(
+        text,
+        parse_float=_number,
+        parse_int=_integer,
+        parse_constant=constant,
+    )
 
 
 def dumps(value: object) -> str:

@@ -1,7 +1,8 @@
 """Which rows: a region of the plane that the two clocks span. Pure.
 
-A row lies in a region by its `timestamp`, by its key (timestamp, uuid) and by its
-`created_at`. What a region holds is the server's to say; how it is cut is `plan.py`'s.
+A row lies in a region by its `timestamp`, by its key (timestamp, uuid), by its
+`created_at` and by its event's name. What a region holds is the server's to say; how it
+is cut is `plan.py`'s.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_posthog import instants
+from tap_posthog.names import EVERY, Names
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
 
 class Key(NamedTuple):
@@ -20,6 +22,21 @@ class Key(NamedTuple):
 
     timestamp: str
     uuid: str  # "" sorts before every uuid
+
+
+class Place(NamedTuple):
+    """A row among those that share its key: where a page ended, for the next one.
+
+    PostHog tells rows apart by (timestamp, event, distinct_id, uuid), so several may
+    share a key. Rows that are equal in all four come latest `created_at` first. Only
+    the server compares places: its order of names need not be Python's.
+    """
+
+    timestamp: str
+    uuid: str
+    event: str
+    distinct_id: str
+    created_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +49,7 @@ class Region:
     through: Key | None = None  # (timestamp, uuid) <=
     created_from: datetime | None = None  # created_at >=
     created_before: datetime | None = None  # created_at <
+    names: Names = EVERY
 
     @property
     def first_tick(self) -> int:
@@ -56,7 +74,7 @@ class Region:
     @property
     def is_empty(self) -> bool:
         """Whether the bounds alone leave no room for a row."""
-        if self.first_tick >= self.end_tick:
+        if self.first_tick >= self.end_tick or self.names.is_empty:
             return True
         if self.after and self.through and self.after >= self.through:
             return True
@@ -78,19 +96,6 @@ class Region:
             end=instants.at(end),
             through=through if through and _tick(through) < end else None,
         )
-
-    def beyond(self, key: Key) -> Region:
-        """Keep what comes after a key."""
-        return replace(self, after=max(self.after or key, key))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Which of the project's events the user asked for, and how late they may be."""
-
-    start: datetime | None
-    end: datetime | None
-    late_window: timedelta
 
 
 def _tick(key: Key) -> int:

@@ -49,7 +49,7 @@ class RowReader:
         """
         try:
             answer = self._decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._read_slowly(body)
         rows = answer.results
         for row in rows:

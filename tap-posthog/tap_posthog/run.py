@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tap_posthog.bookmark import Bookmark
 from tap_posthog.client import Client
 from tap_posthog.errors import MissingEndpointError
 from tap_posthog.progress import Progress, span, terminal, traffic_words
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from tap_posthog.bookmark import Bookmark
     from tap_posthog.reader import Batch
     from tap_posthog.settings import Settings
 
@@ -128,16 +129,17 @@ class Run:
                     raise
             else:
                 return
-        RestReader(self._client, self._settings, None).probe()
+        RestReader(self._client, self._settings, Bookmark()).probe()
 
     def _cycles(self, bookmark: Bookmark) -> Generator[Batch]:
         looked_back: float | None = None
         while True:
             began, before = self._clock(), self._client.traffic.requests
             look_back = looked_back is None or began - looked_back >= LOOK_BACK_SECONDS
+            first = looked_back is None
             if look_back:
                 looked_back = began
-            for batch in self._cycle(bookmark, look_back=look_back):
+            for batch in self._cycle(bookmark, look_back=look_back, first=first):
                 bookmark = batch.bookmark or bookmark
                 yield batch
                 reached = batch.rows[-1].timestamp if batch.rows else ""
@@ -155,7 +157,9 @@ class Run:
                 ", ".join(self._settings.include_events),
             )
 
-    def _cycle(self, bookmark: Bookmark, *, look_back: bool) -> Iterator[Batch]:
+    def _cycle(
+        self, bookmark: Bookmark, *, look_back: bool, first: bool
+    ) -> Iterator[Batch]:
         """Read once. A server without the query endpoint says so at the first query."""
         if self._rest is None and self._settings.events_source != "rest":
             reader = Reader(
@@ -165,6 +169,7 @@ class Run:
                 columns=self._columns,
                 log=logger.info,
                 look_back=look_back,
+                first=first,
             )
             try:
                 for batch in reader.batches():
@@ -181,7 +186,7 @@ class Run:
             else:
                 return
         if self._rest is None:
-            self._rest = RestReader(self._client, self._settings, bookmark.at)
+            self._rest = RestReader(self._client, self._settings, bookmark)
         yield from self._rest.batches()
 
     def _pause(self, began: float, asked: int) -> None:
@@ -204,4 +209,15 @@ class Run:
             f"{reached}. Rows planned {figures.planned:,}, read {figures.read:,}, "
             f"duplicates dropped {figures.duplicates:,}, sent again "
             f"{figures.resent:,}. {traffic_words(self._client.traffic)}"
+            f"{self._left_to_the_next_run() if done and not events else ''}"
+        )
+
+    def _left_to_the_next_run(self) -> str:
+        """Say where events are that somebody has just sent, and looks for here."""
+        seconds = self._settings.settle // timedelta(seconds=1)
+        if not seconds:
+            return ""
+        return (
+            f". What PostHog ingested in the last {seconds:,} s (settle_seconds) is "
+            "left to the next run"
         )

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from singer_sdk import typing as th
 
-PROJECT_ID = th.CustomType({"type": ["string", "integer"]})
+PROJECT_ID = th.CustomType({"type": ["string", "integer"], "pattern": "^[0-9]{1,20}$"})
 NAMES = th.CustomType({"type": ["array", "string"], "items": {"type": "string"}})
 
 SETTINGS = th.PropertiesList(
@@ -70,7 +70,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "late_window_days",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=3650),
         default=7,
         title="Late window, days",
         description=(
@@ -80,7 +80,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "settle_seconds",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=86_400),
         default=60,
         title="Settle, seconds",
         description=(
@@ -90,14 +90,14 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "page_size",
-        th.IntegerType,
+        th.IntegerType(minimum=1, maximum=50_000),
         default=10_000,
         title="Page size",
         description="Rows asked for in one query, 1 to 50000.",
     ),
     th.Property(
         "max_concurrent_queries",
-        th.IntegerType,
+        th.IntegerType(minimum=1, maximum=3),
         default=2,
         title="Concurrent queries",
         description=(
@@ -118,7 +118,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "rest_lookback_minutes",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=525_600),
         default=60,
         title="REST lookback, minutes",
         description=(
@@ -135,14 +135,14 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "request_timeout_seconds",
-        th.IntegerType,
+        th.IntegerType(minimum=1, maximum=3600),
         default=120,
         title="Request timeout, seconds",
         description="The longest that one request may take, its answer included.",
     ),
     th.Property(
         "max_wait_seconds",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=604_800),
         default=3900,
         title="Longest wait, seconds",
         description=(
@@ -161,7 +161,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "recheck_hours",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=720),
         default=24,
         title="Recheck, hours",
         description=(
@@ -171,7 +171,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "follow_seconds",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=86_400),
         default=0,
         title="Follow, seconds",
         description=(

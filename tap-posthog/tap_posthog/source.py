@@ -23,7 +23,15 @@ class Row(Protocol):
 
     @property
     def created_at(self) -> str:
-        """When PostHog took it in."""
+        """When PostHog ingested it."""
+
+    @property
+    def event(self) -> object:
+        """Its name; equal for equal names, whatever it is."""
+
+    @property
+    def distinct_id(self) -> object:
+        """Whom it is about; likewise."""
 
 
 class Page(Protocol):

@@ -53,13 +53,23 @@ def need(state: Mapping[str, Any], name: str) -> datetime:
 
 
 def text(state: Mapping[str, Any], name: str) -> str:
-    """Read a uuid; empty where there is none."""
+    """Read a text; empty where there is none."""
     value = state.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):
-        refuse(name, value, "a uuid as text")
+        refuse(name, value, "text")
     return value
+
+
+def names(state: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    """Read a list of event names; None where there is none."""
+    value = state.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        refuse(name, value, "a list of event names")
+    return frozenset(value)
 
 
 def key(state: Mapping[str, Any], name: str) -> Key | None:
@@ -83,21 +93,34 @@ def need_key(state: Mapping[str, Any], name: str) -> Key:
 
 
 def part(state: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """Read an object; None where there is none."""
+    """Read an object, alone in a list or, as older states have it, bare.
+
+    None where there is none.
+    """
     value = state.get(name)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if value is not None and not isinstance(value, Mapping):
-        refuse(name, value, "an object")
+        refuse(name, state.get(name), "an object in a list")
     return value
 
 
 def ledger(state: Mapping[str, Any]) -> dict[str, int]:
-    """Read the counts by hour; empty where there are none."""
-    takes = 'hours and counts, such as {"2026-11-21T09": 4120}'
-    counts = part(state, "ledger") or {}
-    for hour, count in counts.items():
-        if type(count) is not int or count < 0 or not _is_hour(hour):
-            refuse("ledger", {hour: count}, takes)
-    return dict(counts)
+    """Read the counts by hour, as pairs or as older states' object."""
+    takes = 'hours and counts, such as [["2026-11-21T09", 4120]]'
+    value = state.get("ledger")
+    if value is None:
+        return {}
+    pairs = list(value.items()) if isinstance(value, Mapping) else value
+    if not isinstance(pairs, list):
+        refuse("ledger", value, takes)
+    for pair in pairs:
+        match pair:
+            case [str() as hour, count] if type(count) is int and count >= 0:
+                if _is_hour(hour):
+                    continue
+        refuse("ledger", pair, takes)
+    return dict(pairs)
 
 
 def _is_hour(name: str) -> bool:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Stream, Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
+from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_posthog.bookmark import Bookmark
+from tap_posthog.config_input import read_config, read_variables, warn_of_unknown
 from tap_posthog.errors import ConfigError
 from tap_posthog.inputs import (
     bookmarks_of,
     checked_catalog,
     checked_state,
-    read_object,
 )
 from tap_posthog.output import Output
 from tap_posthog.run import TEST_SECONDS, Run
-from tap_posthog.settings import Settings, with_defaults
+from tap_posthog.scope import Scope
+from tap_posthog.setting_values import Setting, read_builtin, settings_of
+from tap_posthog.settings import OWN, Settings, with_defaults
 from tap_posthog.settings_schema import SETTINGS_SCHEMA
 from tap_posthog.streams.events import Events
 
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 
     import click
 
-OWN = tuple(SETTINGS_SCHEMA["properties"])
-SHOWN = 200  # characters of a schema that are repeated to the user
+ALIASES = ("start_date",)
 
 
 class TapPostHog(Tap):
@@ -60,6 +60,13 @@ class TapPostHog(Tap):
         """Declare the streams; nothing is asked of the server."""
         return [Events(self)]
 
+    @classmethod
+    def builtin(cls) -> dict[str, Setting]:
+        """Return the settings that the SDK gives every tap with these capabilities."""
+        schema: dict[str, Any] = {"properties": {}}
+        cls.append_builtin_config(schema)
+        return settings_of(schema)
+
     def run(self, columns: Sequence[str]) -> Run:
         """Make ready to read events with these columns."""
         run = Run(self.settings, columns)
@@ -68,60 +75,44 @@ class TapPostHog(Tap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take a state, or the STATE message that holds it.
+        """Take a state, or the message or wrapper that holds it, and make it whole.
 
         Raises:
-            StateError: it is neither.
+            StateError: it is neither, or of another project.
 
         """
-        bookmarks = bookmarks_of(state)
-        Bookmark.from_state(bookmarks.get(Events.name, {}))
-        super().load_state({"bookmarks": bookmarks})
+        found = Bookmark.from_state(bookmarks_of(state).get(Events.name, {}))
+        if found.at:
+            whole = found.of(Scope.of(self.settings)).to_state()
+            super().load_state({"bookmarks": {Events.name: whole}})
 
     # Private in the SDK: it reports a bad value with the value, secrets included, and
-    # refuses "10000" for 10000. We read our own keys, and it checks the SDK's.
+    # refuses "10000" for 10000. One reader takes our own keys and the SDK's.
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        self._config = with_defaults(self._config, SETTINGS_SCHEMA)
-        if not raise_errors:  # discovery, which needs no account
-            return []
-        Settings.from_config(self._config)
-        builtin: dict[str, Any] = {"properties": {}}
-        self.append_builtin_config(builtin)
-        for error in JSONSchemaValidator(builtin).iter_errors(self._config):
-            path = ".".join(map(str, error.path))
-            takes = json.dumps(error.validator_value)[:SHOWN]
-            msg = f"{path}: is not of the form that it takes ({takes})"
-            raise ConfigError(msg)
+        given = self._config
+        self._config = with_defaults(given, SETTINGS_SCHEMA)
+        if raise_errors:  # not for discovery, which needs no account
+            builtin = self.builtin()
+            warn_of_unknown(given, {*OWN, *builtin, *ALIASES})
+            Settings.from_config(self._config)
+            self._config |= read_builtin(self._config, builtin)
         return []
 
-    # Private in the SDK: it turns TAP_POSTHOG_PAGE_SIZE=abc into a traceback. Here our
-    # own keys arrive as the text that they are, and are read like any other.
+    # Private in the SDK: it turns TAP_POSTHOG_PAGE_SIZE=abc into a traceback. Here all
+    # keys arrive as the text that they are, and are read like any other.
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a class property
-        texts = {key: {"type": "string"} for key in (*OWN, "start_date")}
-        schema: dict[str, Any] = {"properties": texts}
-        cls.append_builtin_config(schema)
-        try:
-            return parse_environment_config(schema, cls._env_var_prefix)
-        except ValueError:
-            msg = (
-                f"One of the SDK's own settings among the variables "
-                f"{cls._env_var_prefix}* (stream maps, flattening, batches) cannot be "
-                "read; objects are written as JSON, numbers as digits"
-            )
-            raise ConfigError(msg) from None
+        names = {*OWN, *cls.builtin(), *ALIASES}
+        return dict(read_variables(cls._env_var_prefix, names))
 
     @classmethod
     @override
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Read the configuration files."""
-        for path in value:
-            if path != "ENV":
-                read_object(path, "configuration")
-        return super().cb_config(ctx, param, value)
+        """Read the configuration files, each once: it may be a pipe."""
+        return read_config(value)
 
     @classmethod
     @override
@@ -145,11 +136,14 @@ class TapPostHog(Tap):
         **options: Any,
     ) -> None:
         """Run the tap, once what came in as files is known to be readable."""
-        super().invoke(
-            state=state and checked_state(state),
-            catalog=catalog and checked_catalog(catalog, Events.name),
-            **options,
-        )
+        try:
+            super().invoke(
+                state=state and checked_state(state),
+                catalog=catalog and checked_catalog(catalog, Events.name),
+                **options,
+            )
+        except ConfigValidationError as error:  # the SDK would log a line too many
+            raise ConfigError("; ".join(error.errors)) from None
 
     # Private in the SDK: its handler writes a state while a record may be half written.
     @override

@@ -1,7 +1,8 @@
 """Reads a region window by window: plan, read ahead, compare. Knows no bookmark.
 
 Owns the pages under way, and the audit: a window has passed when it gave as many rows
-as were counted, or when, read to its end, the server counts no more keys than it gave.
+as were counted, or when, read to its end, the server counts no more events than it
+gave.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from concurrent.futures import Future
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_posthog import hogql, instants
-from tap_posthog.copies import Copies
+import msgspec
+
+from tap_posthog import hogql, instants, properties
+from tap_posthog.dedup import Dedup
 from tap_posthog.errors import AuditError, TapError, TooHeavyError
 from tap_posthog.plan import Cell, Planner, Window
-from tap_posthog.region import Key
+from tap_posthog.region import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from tap_posthog.counts import Counts
-    from tap_posthog.hogql import Filters
     from tap_posthog.ledger import Ledger
     from tap_posthog.region import Region
     from tap_posthog.source import Page, Row, Source
@@ -66,7 +68,6 @@ class WindowReader:
         counts: Counts,
         *,
         ahead: int,
-        filters: Filters,
         columns: tuple[str, ...],
         page: int,
         audit: bool,
@@ -78,7 +79,6 @@ class WindowReader:
         self._pool = pool
         self._counts = counts
         self._most_ahead = ahead
-        self._filters = filters
         self._columns = columns
         self._page = page
         self._audit = audit
@@ -109,11 +109,13 @@ class WindowReader:
             if not ahead:
                 return
             halved = self.figures.halved
-            yield from self._window(region, *ahead.popleft(), planner, ledger)
+            yield from self._window(region, *ahead.popleft(), self._page, ledger)
             in_a_row = in_a_row + 1 if self.figures.halved > halved else 0
             if in_a_row == HALVED_IN_A_ROW and self._page > 1:
                 in_a_row = 0
-                self._shrink(self._page // 2, planner)
+                self._page //= 2
+            if self._page < planner.page:
+                planner.shrink(self._page)
 
     def _start(
         self,
@@ -139,7 +141,7 @@ class WindowReader:
         region: Region,
         window: Window,
         first: Future[Page],
-        planner: Planner,
+        page_size: int,
         ledger: Ledger | None,
     ) -> Iterator[Piece]:
         """Read a window to its end, and compare what it gave with what was counted."""
@@ -147,34 +149,33 @@ class WindowReader:
         try:
             page = first.result()
         except TooHeavyError:
-            if window.rows > 1 and self._page > 1:
-                yield from self._halves(part, window, ledger)
+            if window.rows > 1 and page_size > 1:
+                half = min(page_size, window.rows) // 2
+                yield from self._smaller(part, window, half, ledger)
                 return
             page = self._submit(part, divisible=False).result()
-        copies, read, keys = Copies(ledger), 0, 0
+        dedup, read, events = Dedup(ledger), 0, 0
         while True:
-            rows = copies.drop(page.rows)
-            read, keys = read + len(page.rows), keys + len(rows)
+            rows = dedup.keep(page.rows)
+            read, events = read + len(page.rows), events + len(rows)
             if read == window.rows or not page.rows:
                 break
             yield Piece(rows, passed=False)
-            page = self._next(part, page, planner)
+            page = self._next(part, page, page_size)
         if read < window.rows and self._audit:
-            self._compare(part, keys)
+            self._compare(part, events)
         self.figures.planned += window.rows
         self.figures.read += read
-        self.figures.duplicates += copies.dropped
+        self.figures.duplicates += dedup.dropped
         self.figures.windows += 1
         yield Piece(rows, passed=True)
 
-    def _next(self, part: Region, page: Page, planner: Planner) -> Page:
+    def _next(self, part: Region, page: Page, page_size: int) -> Page:
         """Read on behind a page's last row: that a page is short proves nothing."""
-        last = page.rows[-1]
-        rest = part.beyond(Key(last.timestamp, last.uuid))
-        limit = self._page
+        limit, behind = min(page_size, self._page), _place(page.rows[-1])
         while True:
             try:
-                found = self._submit(rest, limit, divisible=limit > 1).result()
+                found = self._submit(part, limit, behind, divisible=limit > 1).result()
                 break
             except TooHeavyError:
                 limit //= 2
@@ -183,47 +184,59 @@ class WindowReader:
                 f"PostHog gives at most {len(found.rows):,} events in one query, fewer "
                 f"than page_size: reading in windows of that size from here on"
             )
-            self._shrink(len(found.rows), planner)
+            self._page = len(found.rows)
         return found
 
-    def _halves(
-        self, part: Region, window: Window, ledger: Ledger | None
+    def _smaller(
+        self, part: Region, window: Window, page_size: int, ledger: Ledger | None
     ) -> Iterator[Piece]:
-        """Read a window that is too much for one query in pages of half its rows."""
+        """Read a window that is too much for one query in smaller ones."""
         self.figures.halved += 1
         self._log(
             f"Reading {_name(part)} in smaller parts: its {window.rows:,} events are "
             f"too much for one query"
         )
-        usual, self._page = self._page, min(self._page, window.rows) // 2
-        try:
-            planner = Planner(window.start, window.end, [Cell(*window)], self._page)
-            for half in self._counts.windows(part, planner):
-                page = self._submit(part.between(half.start, half.end))
-                yield from self._window(part, half, page, planner, ledger)
-        finally:
-            self._page = usual
+        planner = Planner(window.start, window.end, [Cell(*window)], page_size)
+        for each in self._counts.windows(part, planner):
+            limit = min(page_size, self._page)
+            page = self._submit(part.between(each.start, each.end), limit)
+            yield from self._window(part, each, page, limit, ledger)
+            if self._page < planner.page:
+                planner.shrink(self._page)
 
-    def _compare(self, part: Region, keys: int) -> None:
+    def _compare(self, part: Region, given: int) -> None:
         """Count a window again that gave too little: copies may have been merged."""
         counted = self._counts.distinct(part)
-        if counted > keys:
+        if counted > given:
             msg = (
-                f"PostHog counts {counted:,} events {_name(part)}, but gives {keys:,}: "
-                f"{counted - keys:,} are missing. No state was written behind them; "
+                f"PostHog counts {counted:,} events {_name(part)}, but gives {given:,}"
+                f": {counted - given:,} are missing. No state was written behind them; "
                 f"run again later, or set audit to false to go on without them"
             )
             raise AuditError(msg)
 
-    def _shrink(self, page: int, planner: Planner) -> None:
-        self._page = page
-        planner.shrink(page)
-
     def _submit(
-        self, region: Region, limit: int | None = None, *, divisible: bool = True
+        self,
+        region: Region,
+        limit: int | None = None,
+        behind: Place | None = None,
+        *,
+        divisible: bool = True,
     ) -> Future[Page]:
-        rows = hogql.Rows(region, self._filters, self._columns, limit or self._page)
+        rows = hogql.Rows(region, self._columns, limit or self._page, behind)
         return self._pool.submit(self._source.read, rows, divisible=divisible)
+
+
+def _place(row: Row) -> Place:
+    event, distinct_id = (_text(each) for each in (row.event, row.distinct_id))
+    return Place(row.timestamp, row.uuid, event, distinct_id, row.created_at)
+
+
+def _text(cell: object) -> str:
+    """Read a name that came as JSON, which nothing else looks into."""
+    if isinstance(cell, msgspec.Raw):
+        cell = properties.loads(bytes(cell).decode())
+    return str(cell)
 
 
 def _name(region: Region) -> str:

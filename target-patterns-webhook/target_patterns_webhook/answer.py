@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD, Verdict.CONFLICT})  # to wait
 _NOT_FOLLOWED = (
     "Redirects are never followed: set webhook_url to the address that it leads to."
 )
@@ -83,7 +84,7 @@ def from_response(  # noqa: PLR0913 - a response is this wide
             hint = f"{hint or _CHECK} {_PAGE}"
     else:
         message = f"The webhook answered {name}."
-        if verdict is Verdict.FATAL:
+        if verdict in {Verdict.FATAL, Verdict.CONFLICT}:
             hint = hint or _CHECK
     return Answer(
         verdict=verdict,
@@ -92,7 +93,7 @@ def from_response(  # noqa: PLR0913 - a response is this wide
         hint=hint,
         status=status,
         response=text,
-        retry_after=asked if verdict in {Verdict.RETRY, Verdict.HOLD} else None,
+        retry_after=asked if verdict in _MAY_ASK else None,
         seconds=seconds,
         timed_out=status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT},
         note=_note(name, page=page) if verdict is Verdict.ACCEPTED else "",

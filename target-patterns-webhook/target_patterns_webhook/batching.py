@@ -12,19 +12,25 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _VERSION = b"1"  # of the way in which ids are made
 _ID_LENGTH = len("msg_") + 52  # 32 bytes in base32, without its padding
 
 
-def batch_id(stream: str, body: bytes) -> str:
+def batch_id(
+    stream: str, body: bytes, count: Callable[[bytes], int] | None = None
+) -> str:
     """Return the id of a content: the same bytes have it in every run and process.
 
+    ``count`` says which time a digest comes; from the second on the id tells it too.
     ``msg_`` and letters, no ``.``: Standard Webhooks uses that as a separator.
     """
     digest = hashlib.sha256(_VERSION + b"\0" + _utf8(stream) + b"\0")
     digest.update(body)
+    times = 1 if count is None else count(digest.digest())
+    if times > 1:
+        digest.update(b"\0%d" % times)  # no JSON text holds a zero byte
     return "msg_" + base64.b32encode(digest.digest()).decode().rstrip("=").lower()
 
 
@@ -63,13 +69,18 @@ class Payload:
         envelope = len(self._head(stream)) + _ID_LENGTH + len(self._middle) + 1
         return 1 if self.format == "array" else envelope + 1
 
-    def encode(self, stream: str, records: Sequence[bytes]) -> tuple[str, bytes]:
-        """Return the id and the exact bytes of a body."""
+    def encode(
+        self,
+        stream: str,
+        records: Sequence[bytes],
+        count: Callable[[bytes], int] | None = None,
+    ) -> tuple[str, bytes]:
+        """Return the id and the exact bytes of a body; ``count`` as in ``batch_id``."""
         if self.format == "ndjson":
             body = _joined(b"", b"\n", records, b"\n")
-            return batch_id(stream, body), body
+            return batch_id(stream, body, count), body
         body = _joined(b"[", b",", records, b"]")
-        name = batch_id(stream, body)
+        name = batch_id(stream, body, count)
         if self.format == "envelope":
             body = self._head(stream) + name.encode() + self._middle + body + b"}"
         return name, body

@@ -8,6 +8,7 @@ Singer input of the lines.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 import threading
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
     from target_patterns_webhook.parcel import Refusal
 
+logger = logging.getLogger("target-patterns-webhook")
+
+_TOLD = 5  # refused records that the log names
+_CLOSED = "A record was refused after the run had ended; the next run sends it again."
+
 
 class DeadLetters:
     """The open file. Lines of several threads do not mix."""
@@ -35,6 +41,8 @@ class DeadLetters:
         """
         self._path = path
         self._lock = threading.Lock()
+        self._is_open = True
+        self._told = 0
         try:
             is_new = not path.exists()
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -54,6 +62,8 @@ class DeadLetters:
         lines = b"".join(_line(refusal, now) for refusal in refusals)
         try:
             with self._lock:
+                if not self._is_open:
+                    raise FatalError(_CLOSED)
                 while lines:
                     lines = lines[os.write(self._file, lines) :]
                 os.fsync(self._file)
@@ -61,10 +71,33 @@ class DeadLetters:
             message = f"{self._path} cannot be written ({error.strerror})."
             hint = "Make room or set another dead_letter_path, then run again."
             raise FatalError(message, hint=hint) from None
+        for refusal in refusals:
+            self._tell(refusal)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file, once nobody writes to it. Whoever comes later is refused.
+
+        A sender may outlast the run; its descriptor may be another file's by then.
+        """
+        with self._lock:
+            self._is_open = False
+            os.close(self._file)
+
+    def _tell(self, refusal: Refusal) -> None:
+        """Log the first few: which record it was, and why."""
+        self._told += 1
+        if self._told > _TOLD:
+            return
+        logger.warning(
+            "The webhook refused a record of stream %r (%s) with %d: %s It is in %s.",
+            refusal.whole.batch.stream,
+            refusal.key or "without a key",
+            refusal.status,
+            repr(refusal.reason) + "." if refusal.reason else "no reason given.",
+            self._path,
+        )
+        if self._told == _TOLD:
+            logger.warning("Records that are refused from here on are only counted.")
 
     def __enter__(self) -> Self:
         """Be open within the block."""

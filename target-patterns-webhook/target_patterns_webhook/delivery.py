@@ -20,7 +20,7 @@ from target_patterns_webhook.keeper import Keeper
 from target_patterns_webhook.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from target_patterns_webhook.answer import Answer
@@ -33,6 +33,7 @@ __all__ = ["Delivery", "Figures"]
 logger = logging.getLogger("target-patterns-webhook")
 
 _LEAST = 0.001  # seconds: a wait of 0 would spin
+_LAST_SECONDS = 5.0  # for all senders together, to end after their connections
 _NEWS = 1.0  # seconds of waiting that are worth a line in the log
 
 
@@ -43,22 +44,26 @@ class Delivery:
     failure comes out of whichever of them is called next.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its surroundings, all by name
         self,
         settings: Settings,
         *,
         write_state: Callable[[bytes], object],
+        keys: Callable[[str], Sequence[str]] = lambda _: (),
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float | None], object] = (
             threading.Condition.wait
         ),
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """``write_state`` is called by one thread; what it raises ends the delivery."""
+        """``write_state`` is called by one thread; what it raises ends the delivery.
+
+        ``keys`` names the key properties of a stream, from any thread.
+        """
         self._settings = settings
         self._clock = clock
         self._wait = wait
-        self._holdings = Holdings(settings, clock=clock, chance=chance)
+        self._holdings = Holdings(settings, clock=clock, chance=chance, keys=keys)
         self.figures = self._holdings.figures
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # something to send, maybe
@@ -123,8 +128,9 @@ class Delivery:
                     self._wait(self._room, max(_LEAST, until - self._clock()))
             for transport in self._transports:
                 transport.abort()
+            until = time.monotonic() + _LAST_SECONDS
             for sender in self._senders:
-                sender.join(5)
+                sender.join(max(0.0, until - time.monotonic()))
             self._keeper.end(patient=lambda: not self._stopping)
         if kind is None and self._problem is not None:
             raise self._problem
@@ -241,7 +247,7 @@ class Delivery:
         return None
 
     def _deliver(self, transport: Transport, parcel: Parcel, attempt: Attempt) -> None:
-        name, body = parcel.encode(self._holdings.payload)
+        name, body = self._holdings.encode(parcel)
         wire = transport.compress(body)
         answer = transport.post(name, body, wire)
         with self._lock:

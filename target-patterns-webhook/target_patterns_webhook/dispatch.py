@@ -21,7 +21,7 @@ from target_patterns_webhook.refusals import Refusals
 from target_patterns_webhook.retry import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_patterns_webhook.answer import Answer
     from target_patterns_webhook.batching import Batch, Payload
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Dispatch:
     """Parcels in order of sealing, retried, cut and refused as their answers say."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its settings, all by name
         self,
         gate: Gate,
         payload: Payload,
@@ -40,8 +40,12 @@ class Dispatch:
         strict: bool,
         keep_refused: bool,
         max_retry_seconds: float,
+        keys: Callable[[str], Sequence[str]],
     ) -> None:
-        """``strict``: one by one, in order. ``keep_refused``: as dead letters."""
+        """``strict``: one by one, in order. ``keep_refused``: as dead letters.
+
+        ``keys`` names the key properties of a stream.
+        """
         self.gate = gate
         self.failure: DeliveryError | None = None
         self.size: int | None = None  # most bytes of a body, learned from a 413
@@ -51,10 +55,10 @@ class Dispatch:
         self.retries: Counter[str] = Counter()
         self._payload = payload
         self._strict = strict
-        self._refusals = Refusals(keep=keep_refused, fail=self._fail)
+        self._refusals = Refusals(keep=keep_refused, fail=self._fail, keys=keys)
         self._max_retry_seconds = max_retry_seconds
         self._pending: list[Parcel] = []
-        self._unsettled: dict[int, Whole] = {}  # by turn
+        self._unsettled: dict[int, Whole] = {}  # by the batch's number
 
     @property
     def waiting(self) -> int:
@@ -66,16 +70,16 @@ class Dispatch:
         """Whether nothing waits and nothing is under way."""
         return not self._pending and not self.gate.under_way
 
-    def oldest(self) -> float | None:
-        """Return when the oldest batch that is not settled was opened."""
-        opened = (whole.batch.opened_at for whole in self._unsettled.values())
-        return min(opened, default=None)
+    def opened_at(self, number: int) -> float | None:
+        """Return when a sealed batch was opened, None if it is settled or open."""
+        whole = self._unsettled.get(number)
+        return None if whole is None else whole.batch.opened_at
 
     def put(self, batch: Batch) -> None:
         """Take a sealed batch."""
         whole = Whole(batch, self.batches, len(batch.records))
         self.batches += 1
-        self._unsettled[whole.turn] = whole
+        self._unsettled[batch.number] = whole
         self._push(Parcel(whole, 0, batch.records))
 
     def next(self, now: float) -> tuple[Parcel, Attempt] | None:
@@ -102,24 +106,31 @@ class Dispatch:
         opens_at = self.gate.wake_at()
         if opens_at is None:
             return None
-        at = min((parcel.not_before for parcel in self._ready()), default=None)
-        return None if at is None else max(at, opens_at)
+        at: float | None = None
+        for parcel in self._ready():
+            if parcel.not_before <= opens_at:
+                return opens_at  # most often the first one, of thousands
+            at = min(at or parcel.not_before, parcel.not_before)
+        return at
 
     def hurry(self, now: float) -> None:
         """Cut every wait short but those that the receiver asked for."""
         self.gate.hurry(now)
         for parcel in self._pending:
-            if not parcel.asked:
-                parcel.not_before = min(parcel.not_before, now)
+            soonest = max(now, parcel.asked_until)
+            parcel.not_before = min(parcel.not_before, soonest)
 
     def answered(
         self, parcel: Parcel, attempt: Attempt, answer: Answer, now: float
     ) -> list[Refusal]:
         """Draw the consequences. Return what to dead-letter; ``bury`` it then."""
-        if answer.verdict in {Verdict.RETRY, Verdict.HOLD}:
+        conflict = answer.verdict is Verdict.CONFLICT
+        if answer.verdict in {Verdict.RETRY, Verdict.HOLD} or (
+            conflict and parcel.sent_before
+        ):
             self._retry(parcel, attempt, answer, now)
             return []
-        if answer.verdict is Verdict.FATAL:
+        if answer.verdict is Verdict.FATAL or conflict:
             self.gate.leave(attempt)
             self._fail(FatalError(answer.message, hint=answer.hint))
             return []
@@ -162,8 +173,8 @@ class Dispatch:
             parcel.failed_at = now
         left = self._max_retry_seconds - (now - parcel.failed_at)
         wait = self.gate.failed(attempt, answer, parcel.failures, left, now)
-        parcel.asked = answer.retry_after is not None
         parcel.not_before = now + wait
+        parcel.asked_until = now + (answer.retry_after or 0.0)
         self._push(parcel)
         if answer.retry_after is not None and answer.retry_after > left:
             self._fail(
@@ -191,7 +202,7 @@ class Dispatch:
     def _settle(self, whole: Whole, records: int) -> None:
         whole.left -= records
         if not whole.left:
-            del self._unsettled[whole.turn]
+            del self._unsettled[whole.batch.number]
             self.done.append(whole)
         else:
             self._refusals.settled(whole)

@@ -1,8 +1,9 @@
 """Every error of this program, named by what the run should do about it.
 
-TargetError                    ends the run with one line on stderr
+TargetError                    ends the run with one line, its last, at ERROR
 ├── ConfigError                a setting is wrong: nothing was read
 ├── InputError                 a line of the input is wrong: what came before is sent
+├── NoInputError               standard input is closed
 ├── StoppedError               SIGTERM, SIGINT: stop in good order
 ├── OutputError                nobody reads the states any more: stop
 └── DeliveryError
@@ -52,6 +53,12 @@ class InputError(TargetError):
         self.problem = problem
 
 
+class NoInputError(TargetError):
+    """There is no input to read."""
+
+    hint = "Pipe a tap into this target, or name a file with --input."
+
+
 class StoppedError(TargetError):
     """A signal ended the run before its input did."""
 
@@ -77,8 +84,8 @@ class RejectedError(DeliveryError):
     """
 
     hint = (
-        "Mend the record at its source, or set on_rejected to dead_letter to put "
-        "such records aside and go on."
+        "Fix the record at its source, or set on_rejected to dead_letter to save such "
+        "records and go on."
     )
 
     def __init__(self, message: str, *, status: int, response: str = "") -> None:

@@ -6,6 +6,7 @@ JSON text in, JSON text out: values are moved, never made, so no number is round
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -130,8 +131,13 @@ def connector(project_id: int | None) -> Callable[[bytes], bytes]:
     return row
 
 
+@cache
 def activity(revenue_property: str) -> Callable[[bytes], bytes]:
-    """Return what makes an event a row of the Activity Schema 2.0."""
+    """Return what makes an event a row of the Activity Schema 2.0.
+
+    A run has one such property, and may have very many SCHEMA messages: so it is made
+    once, with the decoder behind it.
+    """
     revenue = msgspec.defstruct(
         "Revenue",
         [("amount", Raw, msgspec.field(default=_NULL, name=revenue_property))],

@@ -1,8 +1,13 @@
 """Whether a request may start now: one gate for all senders. Pure: told the time.
 
-A 429 or 503 closes it for everybody, and so do failures in a row, whatever they are.
-When the time has come one request goes through, a probe, and only its success opens
-the gate again. What was under way when the gate closed tells nothing new.
+What tells an outage from bad luck is failures in a row, over all senders, with nothing
+accepted in between. Each of them leaves room for one request less. After fourteen (as
+many as there are senders, if that is more) a single one at a time goes out, a probe,
+after ever longer waits. Anything accepted opens the gate again. So a receiver that
+fails at random is kept busy, and one that is down is left in peace.
+
+A Retry-After closes the gate at once, for as long as it asks. A bare 429 or 503 holds
+every sender for the back-off, or until the next acceptance if that comes first.
 """
 
 from __future__ import annotations
@@ -10,78 +15,78 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.retry import Backoff, Budget, Verdict
+from target_patterns_webhook.retry import Backoff, Verdict
 
 if TYPE_CHECKING:
     from target_patterns_webhook.answer import Answer
     from target_patterns_webhook.limit import Limit
 
-_OUTAGE = 3  # failures in a row
+_OUTAGE = 14  # failures in a row; where half of all fail, one chance in 16,384
+_SMOOTH = 0.2  # how far one answer moves the latency
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Attempt:
     """A request that was let through, to be handed back with its outcome."""
 
-    probe: bool
+    at: int  # of so many under way, itself with them
     saturated: bool
-    era: int  # how often the gate had been closed before it
+    era: int  # how often the receiver had asked to wait before it
 
 
 class Gate:
     """Counts who is under way; holds all of them back when it must."""
 
-    def __init__(self, limit: Limit, backoff: Backoff) -> None:
+    def __init__(self, limit: Limit, backoff: Backoff, *, senders: int = 1) -> None:
         self.limit = limit
         self.under_way = 0
-        self.closed = False
-        self.opens_at = 0.0
-        self.waited = 0.0  # seconds that it was closed, in all
-        self._asked = False  # by a Retry-After: not ours to shorten
-        self._closed_at = 0.0
-        self._probing = False
-        self._era = 0
-        self._row = 0  # failures since the last success
+        self.waited = 0.0  # seconds that everybody was held, in all
         self._backoff = backoff
-        self._budget = Budget()
+        self._outage = max(_OUTAGE, senders)
+        self._row = 0  # failures since anything was accepted
+        self._held_until = 0.0
+        self._asked_until = 0.0  # by a Retry-After: not ours to shorten
+        self._era = 0
+        self._latency: float | None = None  # of what is accepted
+
+    @property
+    def _room(self) -> int:
+        if not self._row:
+            return self.limit.now
+        return min(self.limit.now, max(1, self._outage - self._row))
 
     def admits(self, now: float) -> bool:
         """Return whether one more request may start."""
-        if self.closed:
-            return not self._probing and now >= self.opens_at
-        return self.under_way < self.limit.now
+        return self.under_way < self._room and now >= self._held_until
 
     def wake_at(self) -> float | None:
         """Return from when on a request may start, None where only an answer helps."""
-        if self.closed:
-            return None if self._probing else self.opens_at
-        return None if self.under_way >= self.limit.now else 0.0
+        return self._held_until if self.under_way < self._room else None
 
     def enter(self) -> Attempt:
         """Count a request in; ask ``admits`` first."""
         self.under_way += 1
-        self._probing = self._probing or self.closed
         saturated = self.under_way >= self.limit.now
-        return Attempt(probe=self.closed, saturated=saturated, era=self._era)
+        return Attempt(self.under_way, saturated, self._era)
 
     def leave(self, attempt: Attempt) -> None:
         """Count a request out that tells nothing of the receiver's strength."""
+        del attempt
         self.under_way -= 1
-        if attempt.probe:
-            self._probing = False
 
     def answered(self, attempt: Attempt, answer: Answer, now: float) -> None:
         """Count a request out that the receiver dealt with, whatever it said."""
         self.leave(attempt)
-        if attempt.era < self._era and not attempt.probe:
-            return
+        if attempt.era < self._era:
+            return  # it began before the receiver asked to wait
         self._row = 0
-        self._budget.earn()
+        self._hold(now, now)
         if answer.verdict is Verdict.ACCEPTED:  # a refusal takes less time
-            self.limit.succeeded(answer.seconds, saturated=attempt.saturated)
-        if self.closed:
-            self.closed = self._asked = False
-            self.waited += now - self._closed_at
+            before = answer.seconds if self._latency is None else self._latency
+            self._latency = before + _SMOOTH * (answer.seconds - before)
+            self.limit.succeeded(
+                answer.seconds, at=attempt.at, saturated=attempt.saturated
+            )
 
     def failed(
         self, attempt: Attempt, answer: Answer, failures: int, left: float, now: float
@@ -92,32 +97,38 @@ class Gate:
         may still be retried; only a Retry-After is never cut short to that.
         """
         self.leave(attempt)
-        news = attempt.era == self._era
-        self._row += news
-        paid = self._budget.spend()
-        asked = answer.retry_after
-        if asked is not None:
-            wait = self._backoff.asked(asked)
-        elif paid:
-            wait = min(left, self._backoff.wait(max(failures, self._row)))
-        else:
-            wait = min(left, self._backoff.long_wait())
-        hold = answer.verdict is Verdict.HOLD or asked is not None
-        if news and (answer.verdict is Verdict.HOLD or answer.timed_out):
-            self.limit.pushed_back()
-        if hold or not paid or attempt.probe or self._row >= _OUTAGE:
-            self._close(now + wait, now, asked=asked is not None, news=news)
+        asked = answer.retry_after or 0.0
+        hold = answer.verdict is Verdict.HOLD
+        if news := attempt.era == self._era:
+            self._note(attempt, pressed=hold or answer.timed_out, asked=asked > 0)
+        wait = min(left, self._backoff.wait(failures, self._latency))
+        held = 0.0
+        if news and self._row >= self._outage:
+            held = min(left, self._backoff.probe(self._row - self._outage))
+        elif news and hold:
+            held = min(left, self._backoff.wait(self._row, self._latency))
+        if asked:
+            asked = self._backoff.asked(asked)
+            wait, held = max(wait, asked), max(held, asked)
+            self._asked_until = max(self._asked_until, now + asked)
+        self._hold(max(self._held_until, now + held), now)
         return wait
 
     def hurry(self, now: float) -> None:
         """Let a probe through at once, unless the receiver itself asked to wait."""
-        if not self._asked:
-            self.opens_at = min(self.opens_at, now)
+        self._hold(min(self._held_until, max(now, self._asked_until)), now)
 
-    def _close(self, until: float, now: float, *, asked: bool, news: bool) -> None:
-        if not self.closed:
-            self.closed, self._closed_at, self.opens_at = True, now, until
-        elif news or asked:
-            self.opens_at = max(self.opens_at, until)
-        self._asked = self._asked or asked
-        self._era += news
+    def _note(self, attempt: Attempt, *, pressed: bool, asked: bool) -> None:
+        self._row += 1
+        if pressed:
+            self.limit.pushed_back(at=attempt.at)
+        if asked:
+            self.limit.halve()
+            self._row = max(self._row, self._outage)
+            self._era += 1
+        elif self._row == self._outage:
+            self.limit.restart()
+
+    def _hold(self, until: float, now: float) -> None:
+        self.waited += max(until, now) - max(self._held_until, now)
+        self._held_until = until

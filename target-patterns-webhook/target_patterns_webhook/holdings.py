@@ -15,6 +15,7 @@ from target_patterns_webhook.dispatch import Dispatch
 from target_patterns_webhook.figures import Figures
 from target_patterns_webhook.gate import Gate
 from target_patterns_webhook.limit import Limit
+from target_patterns_webhook.occurrences import Occurrences
 from target_patterns_webhook.retry import Backoff, Verdict
 from target_patterns_webhook.watermark import Watermark
 
@@ -39,8 +40,9 @@ class Holdings:
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        keys: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
-        """``chance`` returns 0..1, for jitter."""
+        """``chance`` returns 0..1, for jitter; ``keys`` a stream's key properties."""
         ceiling = settings.max_parallel_requests
         self.payload = Payload(settings.payload_format)
         self.batcher = Batcher(
@@ -49,17 +51,20 @@ class Holdings:
             size=settings.max_batch_bytes,
             age=settings.max_batch_age_seconds,
         )
-        self.gate = Gate(Limit(ceiling), Backoff(chance=chance))
+        backoff = Backoff(chance=chance)
+        self.gate = Gate(Limit(ceiling), backoff, senders=ceiling)
         self.dispatch = Dispatch(
             self.gate,
             self.payload,
             strict=ceiling == 1,
             keep_refused=settings.on_rejected == "dead_letter",
             max_retry_seconds=settings.max_retry_seconds,
+            keys=keys,
         )
         self.watermark = Watermark()
         self.figures = Figures(clock=clock)
         self.bytes = 0
+        self._occurrences = Occurrences()
         self._most_waiting = 2 * ceiling
         self._clock = clock
 
@@ -106,6 +111,10 @@ class Holdings:
         self.figures.under_way = self.gate.under_way
         return found
 
+    def encode(self, parcel: Parcel) -> tuple[str, bytes]:
+        """Return the id and body of a parcel. It needs no lock."""
+        return parcel.encode(self.payload, self._occurrences)
+
     def answered(
         self, parcel: Parcel, attempt: Attempt, answer: Answer, wire_bytes: int
     ) -> list[Refusal]:
@@ -135,9 +144,8 @@ class Holdings:
 
     def note_oldest(self) -> None:
         """Look up how long the oldest record has been held."""
-        opened = [self.batcher.oldest(), self.dispatch.oldest()]
-        since = [at for at in opened if at is not None]
-        self.figures.oldest_since = min(since) if since else None
+        sealed = self.dispatch.opened_at(self.watermark.low)
+        self.figures.oldest_since = self.batcher.oldest() if sealed is None else sealed
 
     def _settle(self) -> None:
         done, self.dispatch.done = self.dispatch.done, []

@@ -9,12 +9,14 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Raw
 from singer_sdk.exceptions import (
     MissingKeyPropertiesError,
     RecordsWithoutSchemaException,
 )
 
-from target_patterns_webhook import batch_files, formats
+from target_patterns_webhook import batch_files, formats, schemas
+from target_patterns_webhook.deep_json import without_constants
 from target_patterns_webhook.errors import InputError
 from target_patterns_webhook.jsontext import MalformedError
 from target_patterns_webhook.lines import lines
@@ -47,6 +49,10 @@ class NoKeyError(InputError, MissingKeyPropertiesError):
     """A record has not all key properties of its stream."""
 
 
+class BatchInterruptedError(Exception):
+    """The run was stopped inside a message: nothing behind it may be taken."""
+
+
 class Intake:
     """Takes lines; hands on records and, behind them, states."""
 
@@ -69,9 +75,11 @@ class Intake:
         self.settings = settings
         self.line = 0
         self.filtered = 0
+        self.nulled = 0  # values NaN and Infinity, which are no JSON
         self.latest = b""  # a record of the newest lines, for the progress line
         self.messages: Counter[str] = Counter()
         self.streams: dict[str, Stream] = {}
+        self.key_names: dict[str, list[str]] = {}  # by stream, as SCHEMA has them
         self._add = add
         self._mark = mark
         self._held: list[bytes] = []  # records in a row of one stream, to hand on
@@ -87,7 +95,10 @@ class Intake:
         }
 
     def take(self, block: bytes) -> None:
-        """Take whole lines. Raises InputError that names the line which is wrong."""
+        """Take whole lines. Raises InputError that names the line which is wrong.
+
+        Raises BatchInterruptedError where ``stopped`` ended a BATCH before its records.
+        """
         messages = None if self.by_line else parse_plain(block)
         try:
             if messages is None:
@@ -121,6 +132,7 @@ class Intake:
                 name, self.latest = record_of(message)
                 self.record(name, self.latest, line)
             elif message.type == "STATE":
+                message.value = Raw(self.as_json(bytes(message.value)))
                 self._state(message)
             else:
                 self._other[message.type](whole(line))
@@ -128,7 +140,21 @@ class Intake:
     def record(self, name: str, record: bytes, line: bytes) -> None:
         """Hand on one record. ``line`` is the whole message's text."""
         del line
-        self.take_record(name, record)
+        self.take_record(name, self.as_json(record))
+
+    def as_json(self, text: bytes) -> bytes:
+        """Return a text with null for each NaN and Infinity, which are no JSON."""
+        if b"NaN" not in text and b"Infinity" not in text:
+            return text
+        written, found = without_constants(text.decode())
+        if found and not self.nulled:
+            logger.warning(
+                "NaN or Infinity (input line %s) is no JSON: null is sent in its "
+                "place, here and wherever it comes again.",
+                f"{self.line:,}",
+            )
+        self.nulled += found
+        return written.encode() if found else text
 
     def take_record(self, name: str, record: bytes) -> None:
         """Check, shape and hand on the text of one record."""
@@ -161,9 +187,9 @@ class Intake:
 
     def batch_record(self, name: str, record: bytes) -> None:
         """Hand on one record of a BATCH file."""
-        self.take_record(name, record)
+        self.take_record(name, self.as_json(record))
 
-    def announce(self, name: str, schema: Mapping[str, Any], keys: list[str]) -> None:
+    def announce(self, name: str, schema: schemas.Schema, keys: list[str]) -> None:
         """Make ready for the records of the stream that a SCHEMA announces."""
         self.new_stream(name, schema, keys)
 
@@ -173,11 +199,12 @@ class Intake:
             self.line, f"a record of stream {name[:80]} before its SCHEMA"
         )
 
-    def new_stream(self, name: str, schema: Mapping[str, Any], keys: list[str]) -> None:
+    def new_stream(self, name: str, schema: schemas.Schema, keys: list[str]) -> None:
         """Make ready for the records of a stream."""
-        columns = schema["properties"]
+        columns = schemas.columns(schema)
+        before = self.streams.get(name)
         lacking = formats.missing_columns(columns)
-        if lacking and self.settings.record_format != "event":
+        if lacking and self.settings.record_format != "event" and before is None:
             logger.warning(
                 "Stream %s has no %s: its records pass as they are, not as %s.",
                 name,
@@ -188,7 +215,6 @@ class Intake:
         if name == TEST_STREAM:
             self._check()
             shape = _leave_out
-        before = self.streams.get(name)
         self.streams[name] = stream = Stream(name, keys, shape)
         if before is not None:
             stream.counter, stream.counted = before.counter, before.counted
@@ -220,16 +246,14 @@ class Intake:
         if not isinstance(name, str):
             msg = "a SCHEMA names no stream"
             raise MalformedError(msg)
-        if not isinstance(schema, dict) or not isinstance(
-            schema.get("properties"),
-            dict,
-        ):
-            msg = f"the SCHEMA of stream {name[:80]} has no properties"
+        if not isinstance(schema, (dict, bool)):
+            msg = f"the SCHEMA of stream {name[:80]} has no schema"
             raise MalformedError(msg)
         keys = message.get("key_properties") or []
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             msg = f"the key_properties of stream {name[:80]} are no list of names"
             raise MalformedError(msg)
+        self.key_names[name] = keys
         if name == TEST_STREAM:
             self.new_stream(name, schema, keys)
         else:
@@ -241,9 +265,9 @@ class Intake:
             msg = "a BATCH names no stream"
             raise MalformedError(msg)
         for record in batch_files.records(message, self._storage):
-            self.batch_record(name, record)
             if self._stopped():
-                break
+                raise BatchInterruptedError
+            self.batch_record(name, record)
 
     def _activate_version(self, message: dict[str, Any]) -> None:
         del message

@@ -1,7 +1,8 @@
 """How many requests may be under way: up by one, down by half. Pure: no clock.
 
 AIMD. It rises while the limit is what holds requests back and their latency does not
-grow; it halves when the receiver says so. Latency shows a queue at the receiver before
+grow. It halves when so many at once are not accepted any more: failures among successes
+at the same load say nothing of the load. Latency shows a queue at the receiver before
 it complains: with a limit L, L * (1 - base / latency) requests are only waiting there.
 """
 
@@ -17,6 +18,7 @@ _SMOOTH = 0.3  # how far one window pulls the base down
 _LOOK_EVERY = 60  # windows; receivers change, and a base seen in a queue is none
 _SORE_FOR = 30  # windows
 _TELLING = 4  # below, being pushed back is more likely chance than concurrency
+_NO_CHANCE = 14  # push-backs in a row; see gate.py
 
 
 class Limit:
@@ -39,21 +41,28 @@ class Limit:
         self._looking: float | None = None  # the limit to go back to
         self._sore: float = math.inf
         self._sore_until = 0
+        self._pushed = 0  # push-backs in a row, as far as load goes
+        self._pushed_at: float = math.inf  # the fewest at once that were pushed back
 
     @property
     def now(self) -> int:
         """How many requests may be under way."""
         return int(self._limit)
 
-    def succeeded(self, seconds: float, *, saturated: bool) -> None:
-        """Learn from an accepted request; ``saturated``: the limit was reached."""
+    def succeeded(self, seconds: float, *, at: int, saturated: bool) -> None:
+        """Learn from an accepted request, one of ``at`` when it began.
+
+        ``saturated``: the limit was reached then.
+        """
+        if at >= self._pushed_at:
+            self._pushed, self._pushed_at = 0, math.inf
         if self._skip:
             self._skip -= 1
             return
         if not saturated:
             return
         if self._starting:
-            self._limit = min(self._ceiling, self._limit + 1)
+            self._rise()
         self._samples.append(seconds)
         if len(self._samples) >= self._window:
             mean = sum(self._samples) / len(self._samples)
@@ -61,13 +70,34 @@ class Limit:
             self._samples.clear()
             self._window = max(_FEWEST, self.now)
 
-    def pushed_back(self) -> None:
-        """Halve: the receiver asked for less (429, 503) or did not answer in time."""
-        if self._looking is None and self.now >= _TELLING:
-            self._sore, self._sore_until = self.now, self._windows + _SORE_FOR
-        self._starting, self._looking = False, None
+    def pushed_back(self, *, at: int) -> None:
+        """Learn from a 429, a 503 or a time-out, to one of ``at`` requests.
+
+        Halves when so many came in a row that nothing is accepted at that load.
+        """
+        self._pushed += 1
+        self._pushed_at = min(self._pushed_at, at)
+        if self._pushed >= _NO_CHANCE:
+            self.halve()
+
+    def halve(self) -> None:
+        """Halve: the receiver asks for less."""
+        sore = min(self.now, self._pushed_at)
+        if self._looking is None and sore >= _TELLING:
+            self._sore, self._sore_until = sore, self._windows + _SORE_FOR
+        self._starting = False
+        self._fall_to(max(1.0, self._limit / 2))
+
+    def restart(self) -> None:
+        """Begin again with one, as after an outage."""
+        self._starting = True
+        self._fall_to(1.0)
+
+    def _fall_to(self, limit: float) -> None:
+        self._looking = None
+        self._pushed, self._pushed_at = 0, math.inf
         self._samples.clear()
-        self._limit = max(1.0, self._limit / 2)
+        self._limit = limit
 
     def _decide(self, mean: float) -> None:
         self._windows += 1

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 from target_patterns_webhook.batching import fitting, halves
+from target_patterns_webhook.jsontext import MalformedError, members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_patterns_webhook.batching import Batch, Payload
+
+_REASON, _VALUE = 200, 60  # characters of it that a message has room for
 
 
 @dataclasses.dataclass(slots=True)
@@ -21,7 +25,7 @@ class Whole:
     turn: int  # in the order of sealing
     left: int
     refused: int = 0
-    status: int = 0  # of the last refusal
+    first: Refusal | None = None  # of them
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -39,7 +43,7 @@ class Parcel:
     failures: int = 0
     failed_at: float = 0.0  # the first time
     not_before: float = 0.0
-    asked: bool = False  # not_before is the receiver's wish
+    asked_until: float = 0.0  # by a Retry-After: not ours to shorten
     stale: bool = False  # was repeated at once for a lost connection
     sent: tuple[str, bytes] | None = None
 
@@ -49,14 +53,21 @@ class Parcel:
         return self.whole.turn, self.start
 
     @property
+    def sent_before(self) -> bool:
+        """Whether an earlier attempt may still be worked on."""
+        return bool(self.failures or self.stale)
+
+    @property
     def stream(self) -> str:
         """The stream of its records."""
         return self.whole.batch.stream
 
-    def encode(self, payload: Payload) -> tuple[str, bytes]:
-        """Return its id and body, the same ones each time."""
+    def encode(
+        self, payload: Payload, count: Callable[[bytes], int] | None = None
+    ) -> tuple[str, bytes]:
+        """Return its id and body, the same ones each time; ``count`` equal contents."""
         if self.sent is None:
-            self.sent = payload.encode(self.stream, self.records)
+            self.sent = payload.encode(self.stream, self.records, count)
         return self.sent
 
     def size(self, overhead: int) -> int:
@@ -113,3 +124,30 @@ class Refusal:
     record: bytes
     status: int
     response: str
+    key: str = ""  # in words: its key properties and their values
+
+    @property
+    def reason(self) -> str:
+        """What the receiver said, in one short line."""
+        text = self.response
+        if text.lstrip().startswith("<"):
+            text = re.sub(r"<[^>]*>", " ", text)  # a page
+        return _short(text, _REASON)
+
+
+def key_of(record: bytes, names: Sequence[str]) -> str:
+    """Name a record by its key properties; by uuid or id where it has none."""
+    try:
+        found = members(record)
+    except MalformedError:
+        return ""
+    known = [name for name in names or ("uuid", "id") if name in found]
+    values = (found[name].decode(errors="replace").strip('"') for name in known)
+    pairs = zip(known, values, strict=True)
+    return ", ".join(f"{_short(n, _VALUE)} {_short(v, _VALUE)}" for n, v in pairs)
+
+
+def _short(text: str, most: int) -> str:
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(printable.split())
+    return line if len(line) <= most else line[:most] + "…"

@@ -66,7 +66,7 @@ class Progress:
 
     def close(self) -> None:
         """Write the last line: the invariant in words, then every figure as JSON."""
-        figures = summary(self._figures, self._intake.filtered)
+        figures = summary(self._figures, self._intake)
         logger.info(
             "%s records read = %s accepted + %s dead-lettered + %s filtered + "
             "%s undelivered, in %.1f s. %s",
@@ -100,14 +100,16 @@ class Progress:
         return ", ".join(parts)
 
 
-def summary(figures: Figures, filtered: int) -> dict[str, Any]:
-    """Return all figures of a run; times in seconds."""
+def summary(figures: Figures, intake: Intake) -> dict[str, Any]:
+    """Return all figures of a run; times in seconds. ``nulled``: NaN and Infinity."""
+    filtered = intake.filtered
     p50, p95, p99 = figures.latencies
     return {
         "read": figures.read + filtered,
         "accepted": figures.accepted,
         "dead_lettered": figures.dead_lettered,
         "filtered": filtered,
+        "nulled": intake.nulled,
         "undelivered": figures.undelivered,
         "batches": figures.batches,
         "requests": figures.requests,

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_patterns_webhook.errors import FatalError, RejectedError
-from target_patterns_webhook.parcel import Refusal
+from target_patterns_webhook.parcel import Refusal, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from target_patterns_webhook.answer import Answer
     from target_patterns_webhook.errors import DeliveryError
@@ -31,11 +31,21 @@ _ALL_REFUSED = (
 class Refusals:
     """Counts them, and says of each whether it may be dead-lettered."""
 
-    def __init__(self, *, keep: bool, fail: Callable[[DeliveryError], None]) -> None:
-        """``keep``: there are dead letters; ``fail`` takes what ends the run."""
+    def __init__(
+        self,
+        *,
+        keep: bool,
+        fail: Callable[[DeliveryError], None],
+        keys: Callable[[str], Sequence[str]],
+    ) -> None:
+        """``keep``: there are dead letters; ``fail`` takes what ends the run.
+
+        ``keys`` names the key properties of a stream.
+        """
         self.held: list[Refusal] = []  # until something is accepted
         self._keep = keep
         self._fail = fail
+        self._keys = keys
         self._in_a_row = 0
         self._seen = False
         self._accepted = False
@@ -59,9 +69,11 @@ class Refusals:
     def refused(self, parcel: Parcel, answer: Answer) -> list[Refusal]:
         """Judge a single record that is refused. Return it if it is to be put aside."""
         whole = parcel.whole
-        refusal = Refusal(whole, parcel.records[0], answer.status, answer.response)
+        record = parcel.records[0]
+        key = key_of(record, self._keys(parcel.stream))
+        refusal = Refusal(whole, record, answer.status, answer.response, key)
         whole.refused += 1
-        whole.status = answer.status
+        whole.first = whole.first or refusal
         self._in_a_row += 1
         self._seen = True
         if not self._accepted:
@@ -78,15 +90,18 @@ class Refusals:
 
     def settled(self, whole: Whole) -> None:
         """Without dead letters, stop when only refused records of a batch are left."""
-        if self._keep or not whole.refused or whole.left > whole.refused:
+        first = whole.first
+        if self._keep or first is None or whole.left > whole.refused:
             return
         records = len(whole.batch.records)
         others = "; the others were delivered" if whole.refused < records else ""
         self._fail(
             RejectedError(
                 f"The webhook refused {whole.refused:,} of {records:,} records of a "
-                f"batch of stream {whole.batch.stream!r} with {whole.status}{others}.",
-                status=whole.status,
+                f"batch of stream {whole.batch.stream!r} with {first.status}{others}."
+                f"{_said('The first', first)}",
+                status=first.status,
+                response=first.response,
             )
         )
 
@@ -100,5 +115,12 @@ class Refusals:
         message = (
             f"The webhook refused every record that was tried ({len(self.held)}, of "
             f"stream {last.whole.batch.stream!r}) with {last.status}, and took none."
+            f"{_said('The last', last)}"
         )
         self._fail(FatalError(message, hint=_ALL_REFUSED))
+
+
+def _said(which: str, refusal: Refusal) -> str:
+    """Say which record it was, and why the receiver did not want it."""
+    named = f" {which}: {refusal.key}." if refusal.key else ""
+    return f"{named} It said: {refusal.reason!r}." if refusal.reason else named

@@ -12,8 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from target_patterns_webhook.check import reach
 from target_patterns_webhook.delivery import Delivery
+from target_patterns_webhook.ending import write_whole
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
-from target_patterns_webhook.intake import Intake
+from target_patterns_webhook.intake import BatchInterruptedError, Intake
 from target_patterns_webhook.jsontext import MalformedError
 from target_patterns_webhook.lines import blocks
 from target_patterns_webhook.progress import Progress
@@ -23,6 +24,7 @@ from target_patterns_webhook.watch import Watch
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
 
     from target_patterns_webhook.target import TargetPatternsWebhook
 
@@ -43,7 +45,11 @@ class Run:
         self._settings = target.settings
         self._out = sys.stdout
         self._signals = Signals()
-        self._delivery = Delivery(self._settings, write_state=self._write_state)
+        self._delivery = Delivery(
+            self._settings,
+            write_state=self._write_state,
+            keys=lambda stream: self._intake.key_names.get(stream, ()),
+        )
         self._intake = self._new_intake()
         self._progress = Progress(self._delivery.figures, self._intake)
         self._watch = Watch(
@@ -89,12 +95,20 @@ class Run:
         self._progress.close()
 
     def _take_in(self, source: IO[str]) -> None:
-        came = blocks(source, wake=self._signals.wake, stopped=self._stopped)
         try:
-            for block in came:
+            for block in self._blocks(source):
                 self._intake.take(block)
+        except BatchInterruptedError:
+            return  # what lies behind in the block is not read either
         except MalformedError as error:
             raise InputError(self._intake.line + 1, str(error)) from None
+
+    def _blocks(self, source: IO[str]) -> Iterator[bytes]:
+        try:
+            yield from blocks(source, wake=self._signals.wake, stopped=self._stopped)
+        except OSError as error:
+            msg = f"it cannot be read ({error.strerror})"
+            raise MalformedError(msg) from None
 
     def _drain(self) -> None:
         """Return when everything is delivered, or raise what stands in the way."""
@@ -129,7 +143,7 @@ class Run:
             if buffer is None:
                 self._out.write(state.decode() + "\n")
             else:
-                buffer.write(state + b"\n")
+                write_whole(buffer, state + b"\n")
             self._out.flush()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is closed"

@@ -110,7 +110,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "project_id",
-        th.CustomType({"type": ["string", "integer", "null"]}),
+        th.CustomType({"type": ["string", "integer"], "pattern": "^[0-9]{1,20}$"}),
         title="Project ID",
         description="Number of the PostHog project: the `team_id` of `connector` rows.",
     ),
@@ -145,6 +145,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         title="Dead-letter file",
         description="One JSON line for each refused record: time, stream, status, "
         "response, record.",
+    ),
+    th.Property(
+        "load_method",
+        th.StringType(allowed_values=["append-only", "upsert", "overwrite"]),
+        default="append-only",
+        title="Load method",
+        description="A webhook only appends: `upsert` and `overwrite` change nothing, "
+        "and a warning says so.",
     ),
     th.Property(
         "validate_records",

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.exceptions import (
     InvalidJSONSchema,
     InvalidRecord,
-    MappingError,
     MissingKeyPropertiesError,
 )
 from singer_sdk.singerlib.json import serialize_json
 from singer_sdk.sinks import Sink
 
+from target_patterns_webhook import map_errors
 from target_patterns_webhook.errors import InputError
 from target_patterns_webhook.intake import TEST_STREAM, Intake, NoKeyError
 from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.singer import whole
+from target_patterns_webhook.schemas import Schema, for_sdk
+from target_patterns_webhook.singer import whole_record
+from target_patterns_webhook.validator import Validator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from target_patterns_webhook.target import TargetPatternsWebhook
 
@@ -34,14 +36,11 @@ ASKS_FOR_MORE = (
     "validate_records",
     "add_record_metadata",
 )
-
-
-# What a stream map's expression raises for a record that it was not written for.
-_IN_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+RESHAPES = ("stream_maps", "flattening_enabled")
 
 
 class WebhookSink(Sink):
-    """A stream as the SDK has transformed it. Holds no record: each goes on at once."""
+    """A stream as the SDK has transformed it; its records go to the intake's tray."""
 
     intake: SdkIntake
 
@@ -62,10 +61,13 @@ class WebhookSink(Sink):
         return False
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Hand the record on."""
+        """Put the record where the intake takes it from."""
         del context
-        self.intake.handed_on = True
-        self.intake.take_record(self.stream_name, serialize_json(record).encode())
+        self.intake.came_out.append((self.stream_name, serialize_json(record).encode()))
+
+    def get_validator(self) -> Validator | None:
+        """Validate by the schema's own draft; the SDK knows one only."""
+        return Validator(self.schema) if self.validate_schema else None
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Do nothing: every record has gone on already."""
@@ -97,56 +99,70 @@ class SdkIntake(Intake):
 
     target: TargetPatternsWebhook
     by_line = True
-    handed_on = False
+
+    def __init__(self, *args: Any, **given: Any) -> None:  # noqa: ANN401 - as Intake's
+        super().__init__(*args, **given)
+        self.came_out: list[tuple[str, bytes]] = []  # of the record in the SDK's hands
 
     def record(self, name: str, record: bytes, line: bytes) -> None:
-        """Let the SDK transform one record; its sink hands on what comes out."""
+        """Let the SDK transform one record; hand on what comes out."""
         if name == TEST_STREAM:
             super().record(name, record, line)
         else:
-            self._transform(whole(line))
-
-    def _transform(self, message: dict[str, Any]) -> None:
-        name = message["stream"]
-        if name not in self.target.mapper.stream_maps:
-            raise self.no_schema(name)
-        self.handed_on = False
-        try:
-            self.target.process_sdk_record(message)
-        except MissingKeyPropertiesError as error:
-            if isinstance(error, NoKeyError):
-                raise
-            problem = f"a record of stream {name} without all of its key properties"
-            raise NoKeyError(self.line, problem) from None
-        except MappingError as error:
-            raise self._unusable_map(error) from None
-        except _IN_EXPRESSIONS as error:
-            if isinstance(error, MalformedError):
-                raise
-            what = f"{type(error).__name__} in an expression"
-            raise self._unusable_map(what) from None
-        if not self.handed_on:
-            self.filtered += 1
-
-    def announce(self, name: str, schema: Mapping[str, Any], keys: list[str]) -> None:
-        """Let the SDK make sinks for a stream, or for what its map makes of it."""
-        message = {"stream": name, "schema": schema, "key_properties": keys}
-        try:
-            self.target.process_sdk_schema(message)
-        except MappingError as error:
-            raise self._unusable_map(error) from None
-        except InvalidJSONSchema:
-            problem = f"the SCHEMA of stream {name} is no valid JSON schema"
-            raise InputError(self.line, problem) from None
-
-    def _unusable_map(self, error: MappingError | str) -> InputError:
-        problem = f"stream_maps cannot be applied here ({error})".replace(".)", ")")
-        return InputError(self.line, problem, hint="Mend stream_maps, then run again.")
+            self._transform(line)
 
     def batch_record(self, name: str, record: bytes) -> None:
         """Let the SDK transform a record of a BATCH file like any other."""
         text = b'{"type":"RECORD","stream":%b,"record":%b}'
-        self._transform(whole(text % (json.dumps(name).encode(), record)))
+        self._transform(text % (json.dumps(name).encode(), record))
+
+    def _transform(self, line: bytes) -> None:
+        message = whole_record(line)
+        name = message["stream"]
+        if name not in self.target.mapper.stream_maps:
+            raise self.no_schema(name)
+        self.as_json(line)  # counts what the SDK writes as null
+        self.came_out.clear()
+        try:
+            self.target.process_sdk_record(message)
+        except MalformedError:
+            raise
+        except MissingKeyPropertiesError:
+            problem = f"a record of stream {name} without all of its key properties"
+            raise NoKeyError(self.line, problem) from None
+        except InvalidJSONSchema as error:
+            raise self._unusable_schema(name, error) from None
+        except Exception as error:  # noqa: BLE001 - a map raises anything
+            raise self._unusable_map(error) or error from None
+        # Outside of the try: what goes wrong from here on is no stream map's fault.
+        if not self.came_out:
+            self.filtered += 1
+        for stream, record in self.came_out:
+            self.take_record(stream, record)
+
+    def announce(self, name: str, schema: Schema, keys: list[str]) -> None:
+        """Let the SDK make sinks for a stream, or for what its map makes of it."""
+        reshaped = any(self.target.config.get(each) for each in RESHAPES)
+        given = for_sdk(schema, keys, reshaped=reshaped)
+        message = {"stream": name, "schema": given, "key_properties": keys}
+        try:
+            self.target.process_sdk_schema(message)
+        except InvalidJSONSchema as error:
+            raise self._unusable_schema(name, error) from None
+        except RecursionError:
+            msg = f"the SCHEMA of stream {name} is nested too deeply"
+            raise MalformedError(msg) from None
+        except Exception as error:  # noqa: BLE001 - a map raises anything
+            raise self._unusable_map(error) or error from None
+
+    def _unusable_schema(self, name: str, error: Exception) -> InputError:
+        problem = f"the SCHEMA of stream {name} is not a valid JSON schema ({error})"
+        hint = "Fix it at the tap, or set validate_records to false."
+        return InputError(self.line, problem, hint=hint)
+
+    def _unusable_map(self, error: Exception) -> InputError | None:
+        told = map_errors.explain(error)
+        return told and InputError(self.line, told[0], hint=told[1])
 
     def count(self) -> None:
         """Leave the Singer metrics to the SDK's sinks."""

@@ -1,6 +1,6 @@
 """SIGTERM and SIGINT: remembered, never acted on inside a handler.
 
-The first one ends the run in good order; a second one ends the process at once.
+The first one ends the run in good order; the same one again ends the process at once.
 """
 
 from __future__ import annotations
@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
+
+from target_patterns_webhook.ending import is_one_stop
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -25,6 +28,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._received_at = 0.0
         self.wake, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self._before: dict[signal.Signals, Any] = {}
@@ -47,11 +51,15 @@ class Signals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give both signals back."""
+        """Give both signals back, unless one has come.
+
+        Then the process is ending, and the rest of that stop may still arrive.
+        """
         if self._before:
+            signal.set_wakeup_fd(self._wakeup_before)
+        if self.received is None:
             for number, before in self._before.items():
                 signal.signal(number, before)
-            signal.set_wakeup_fd(self._wakeup_before)
         os.close(self.wake)
         os.close(self._write)
 
@@ -61,9 +69,12 @@ class Signals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self.received = signal.Signals(number)
-        for ending in ENDING:
-            signal.signal(ending, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL)
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._received_at = signal.Signals(number), now
+        elif not is_one_stop(self.received, number, now - self._received_at):
+            signal.raise_signal(number)
 
     def __bool__(self) -> bool:
         """Whether one has come."""

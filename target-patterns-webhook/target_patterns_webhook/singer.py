@@ -8,15 +8,20 @@ from __future__ import annotations
 import codecs
 import decimal
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_patterns_webhook.deep_json import shallow
 from target_patterns_webhook.jsontext import MalformedError, members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TYPES = ("SCHEMA", "RECORD", "STATE", "BATCH", "ACTIVATE_VERSION")
 _NONE = msgspec.Raw()
 _PLAIN = {"RECORD", "STATE"}
+_LONG_INTEGER = 4000  # digits; Python refuses to read more than 4,300
 _CHUNK = 1 << 15  # bytes; what is decoded stays in the processor's cache
 
 
@@ -66,7 +71,8 @@ def parse(line: bytes) -> Message | None:
 def record_of(message: Message) -> tuple[str, bytes]:
     """Return a RECORD's stream and its record's text. Raises MalformedError.
 
-    The text is one JSON object in UTF-8, without blanks around it.
+    The text is one JSON object in UTF-8, without blanks around it; of a message that
+    ``parse`` gave it may hold Python's ``NaN`` and ``Infinity``.
     """
     record = bytes(message.record)
     if not record.startswith(b"{"):
@@ -82,11 +88,28 @@ def record_of(message: Message) -> tuple[str, bytes]:
 def whole(line: bytes) -> dict[str, Any]:
     """Read a line that ``parse`` took as Python values; no fraction is rounded."""
     try:
-        message = json.loads(line, parse_float=decimal.Decimal)
-    except ValueError:
-        msg = "a whole number in it has more than 4,300 digits"
+        return dict(_values(line.decode(), float))
+    except RecursionError:
+        msg = "it is nested too deeply"
         raise MalformedError(msg) from None
-    return dict(message)
+
+
+def whole_record(line: bytes) -> dict[str, Any]:
+    """Read a RECORD in the same way; what lies deep in it stays text (RawJSON)."""
+    return dict(_values(*shallow(line.decode(), float)))
+
+
+def _values(text: str, constant: Callable[[str], Any]) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(
+        text,
+        parse_float=decimal.Decimal,
+        parse_int=_integer,
+        parse_constant=constant,
+    )
+
+
+def _integer(text: str) -> int | decimal.Decimal:
+    return int(text) if len(text) < _LONG_INTEGER else decimal.Decimal(text)
 
 
 def _parse_exactly(line: bytes) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,11 +32,7 @@ class Stream:
         first = f'{{"{self.keys[0]}"' if len(self.keys) == 1 else ""
         plain = first.isascii() and first.isprintable() and "\\" not in first
         self._start = first.encode() if plain and first.count('"') == 2 else b""  # noqa: PLR2004 - the two around the key
-        names = [
-            (f"k{n}", msgspec.Raw, msgspec.field(name=key))
-            for n, key in enumerate(self.keys)
-        ]
-        self._decode = msgspec.json.Decoder(msgspec.defstruct("Keys", names)).decode
+        self._decode = _decoder(self.keys)
 
     def lacks(self, record: bytes) -> list[str]:
         """Return which key properties a record has not."""
@@ -47,3 +44,15 @@ class Stream:
             found = members(record)
             return [key for key in self.keys if key not in found]
         return []
+
+
+@lru_cache(maxsize=100)
+def _decoder(keys: tuple[str, ...]) -> Callable[[bytes], object]:
+    """Return what raises for a record without one of the keys.
+
+    Kept, since a tap may announce a stream again and again.
+    """
+    names = [
+        (f"k{n}", msgspec.Raw, msgspec.field(name=key)) for n, key in enumerate(keys)
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("Keys", names)).decode

@@ -8,27 +8,29 @@ when all before it is accepted. What a run does is in run.py.
 from __future__ import annotations
 
 import copy
-import json
 import logging
-import os
 import sys
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-from jsonschema import Draft7Validator
 from singer_sdk import Target
-from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from target_patterns_webhook.check import reach
-from target_patterns_webhook.errors import ConfigError
+from target_patterns_webhook.config_input import (
+    read_config,
+    read_variables,
+    warn_of_unknown,
+)
+from target_patterns_webhook.errors import ConfigError, NoInputError
 from target_patterns_webhook.run import Run
 from target_patterns_webhook.schema import SCHEMA
 from target_patterns_webhook.sdk_path import ASKS_FOR_MORE, SdkIntake, WebhookSink
-from target_patterns_webhook.settings import Settings
+from target_patterns_webhook.setting_values import Setting, read_builtin, settings_of
+from target_patterns_webhook.settings import OWN, Settings
 from target_patterns_webhook.singer import whole
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
+
+_log = logging.getLogger(__name__)
 
 
 class Reader(GenericSingerReader[str]):
@@ -54,8 +58,12 @@ class Reader(GenericSingerReader[str]):
     ) -> Any:  # noqa: ANN401 - a Counter, as the SDK's own method
         """Read and deliver everything. The SDK's callbacks are called by the run."""
         del callbacks
+        source = file_input or sys.stdin
+        if source is None:
+            msg = "Standard input is closed, so there is nothing to read."
+            raise NoInputError(msg)
         self._target.run = Run(self._target)
-        return self._target.run.read(file_input or sys.stdin)
+        return self._target.run.read(source)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Read one line; a run does it without this."""
@@ -102,25 +110,34 @@ class TargetPatternsWebhook(Target):
         **given: Any,  # noqa: ANN401 - the SDK's arguments
     ) -> None:
         """Run the target, or only look whether it could run."""
-        if test and not given.get("about"):
-            values, env = (config.config, config.parse_env) if config else ({}, False)
-            target = cls(config=values, parse_env_config=env)
-            click.echo(reach(target.settings))
-        else:
-            super().invoke(config=config, **given)
+        try:
+            if test and not given.get("about"):
+                values = config.config if config else {}
+                env = bool(config and config.parse_env)
+                target = cls(config=values, parse_env_config=env)
+                click.echo(reach(target.settings))
+            else:
+                super().invoke(config=config, **given)
+        except ConfigValidationError as error:  # the SDK would log a line too many
+            raise ConfigError("; ".join(error.errors)) from None
 
     @classmethod
     def cb_config(
         cls,
-        ctx: click.Context,
-        param: click.Option,
+        ctx: click.Context,  # noqa: ARG003 - the SDK's arguments
+        param: click.Option,  # noqa: ARG003 - as above
         value: tuple[str, ...],
     ) -> _ConfigInput:
-        """Read the files of ``--config``, with a line for those that cannot be."""
-        for path in value:
-            if path != "ENV":
-                _check_config_file(path)
-        return super().cb_config(ctx, param, value)
+        """Read the files of ``--config``, each once: it may be a pipe."""
+        return read_config(value)
+
+    @classmethod
+    def builtin(cls) -> dict[str, Setting]:
+        """Return the settings that the SDK reads."""
+        schema = copy.deepcopy(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        known = settings_of(schema)
+        return {name: each for name, each in known.items() if name not in OWN}
 
     @property
     def needs_sdk(self) -> bool:
@@ -131,51 +148,23 @@ class TargetPatternsWebhook(Target):
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Read the settings with messages of our own: the SDK's quote the values."""
-        schema = self.config_jsonschema
-        self.append_builtin_config(schema)
-        for name, entry in schema["properties"].items():
-            if "default" in entry and self._config.get(name) is None:
-                self._config[name] = copy.deepcopy(entry["default"])
+        builtin = self.builtin()
+        warn_of_unknown(self._config, {*OWN, *builtin})
         try:
             self.settings = Settings.from_config(self._config)
-            self._validate_builtin(schema)
+            self._config |= read_builtin(self._config, builtin)
         except ConfigError as error:
             if raise_errors:
                 raise
             return [str(error)]
+        if (method := self._config["load_method"]) != "append-only":
+            _log.warning("load_method is %s, but a webhook only appends.", method)
         return []
-
-    def _validate_builtin(self, schema: dict[str, Any]) -> None:
-        """Check the settings that are the SDK's own."""
-        ours = set(SCHEMA["properties"]) - {"validate_records"}
-        for name in schema["properties"].keys() - ours:
-            value = self._config.get(name)
-            if value is None:
-                continue
-            for error in Draft7Validator(schema["properties"][name]).iter_errors(value):
-                msg = f"{name} cannot be used: {error.json_path} {error.message[:200]}."
-                raise ConfigError(msg)
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK has it
-        """Take our own settings as text, which Settings reads; the SDK quotes them."""
-        ours = set(SCHEMA["properties"]) - {"validate_records"}
-        schema = copy.deepcopy(cls.config_jsonschema)
-        cls.append_builtin_config(schema)
-        for name in ours:
-            del schema["properties"][name]
-        try:
-            found = parse_environment_config(schema, cls._env_var_prefix)
-        except ValueError:
-            names = ", ".join(
-                cls._env_var_prefix + n.upper() for n in schema["properties"]
-            )
-            msg = f"One of these environment variables is of a wrong type: {names}."
-            raise ConfigError(msg) from None
-        for name in ours:
-            if (text := os.environ.get(cls._env_var_prefix + name.upper())) is not None:
-                found[name] = text
-        return found
+        """Take every setting as text, read like any other; the SDK quotes values."""
+        return dict(read_variables(cls._env_var_prefix, {*OWN, *cls.builtin()}))
 
     def _setup_signal_handlers(self) -> None:
         """Install none: the SDK's drain inside a handler. Run has its own."""
@@ -191,21 +180,11 @@ class TargetPatternsWebhook(Target):
     def process_sdk_schema(self, message: dict[str, Any]) -> None:
         """Announce a stream to the SDK's mapper and sinks."""
         self._process_schema_message(message)
+        # The SDK keeps every sink that a changed schema replaced, until it drains.
+        for sink in self._sinks_to_clear:
+            sink.clean_up()
+        self._sinks_to_clear.clear()
 
     def process_sdk_record(self, message: dict[str, Any]) -> None:
         """Send a record through the SDK's mapper and sink."""
         self._process_record_message(message)
-
-
-def _check_config_file(path: str) -> None:
-    try:
-        loaded = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"--config {path} cannot be read: {error.strerror}."
-        raise ConfigError(msg) from None
-    except ValueError:
-        msg = f"--config {path} is not valid JSON."
-        raise ConfigError(msg) from None
-    if not isinstance(loaded, dict):
-        msg = f"--config {path} holds no JSON object."
-        raise ConfigError(msg)

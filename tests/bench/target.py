@@ -5,6 +5,7 @@ One grid of receiver latency, senders and gzip, and the ratios that the pair is 
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -101,27 +102,39 @@ def grid(ground: Ground, report: Report) -> None:
                 config = ground.target_config(url, compression=gzip)
                 argv = ground.peer("sdk_target", "json", config)
                 done = deliver(argv, ground.singer(plain), url, plain, gzip)
-                rate = plain / (done.seconds - usual)
+                rate = after_start(plain, done.seconds, usual)
                 rates.setdefault(named(USUAL, gzip), []).append(rate)
                 for senders in SENDERS:
                     argv = ground.target(
                         url, compression=gzip, max_parallel_requests=senders
                     )
                     done = deliver(argv, ground.singer(count), url, count, gzip)
-                    rate = count / (done.seconds - ours)
+                    rate = after_start(count, done.seconds, ours)
                     name = named(f"{OURS}, {senders} at once", gzip)
                     rates.setdefault(name, []).append(rate)
     one, eight = (rates[f"{OURS}, {senders} at once"][-1] for senders in (1, 8))
-    report.ratio("8 senders / 1 sender at 100 ms", eight / one, 6)
+    if not math.isnan(eight / one):
+        report.ratio("8 senders / 1 sender at 100 ms", eight / one, 6)
     report.add(
         "The target by the receiver's latency",
         f"Events a second after the start, {count:,} records ({plain:,} for the plain"
         " target, which has one sender), one run each.",
         table(
             ["", *(f"{seconds * 1000:.0f} ms" for seconds in LATENCIES)],
-            [[name, *(f"{r:,.0f}" for r in each)] for name, each in rates.items()],
+            [[name, *map(shown, each)] for name, each in rates.items()],
         ),
     )
+
+
+def after_start(events: int, seconds: float, start: float) -> float:
+    """Events a second without the start; NaN where that is within the start's noise."""
+    rest = seconds - start
+    return events / rest if rest > start / 10 else math.nan
+
+
+def shown(rate: float) -> str:
+    """Write a rate, or that it takes more events to tell (as with `--quick`)."""
+    return "too few" if math.isnan(rate) else f"{rate:,.0f}"
 
 
 def named(program: str, compression: str) -> str:

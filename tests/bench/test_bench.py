@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.bench.picture import Curve, Panel, draw, steps
 from tests.bench.quota import EVENTS_LIST, QUERY, Quota, Reader, spelled
+from tests.bench.target import after_start, shown
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,18 @@ def test_a_straight_line_is_drawn_straight() -> None:
     assert y1 > y2 > y3
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
     assert y2 - y1 == pytest.approx(y3 - y2, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "start", "says"),
+    [
+        pytest.param(3, 1, "500", id="long enough"),
+        pytest.param(1, 1.2, "too few", id="quicker than the start alone"),
+        pytest.param(1, 1, "too few", id="as quick"),
+        pytest.param(1.05, 1, "too few", id="within the noise"),
+        pytest.param(2, 0, "500", id="no start"),
+    ],
+)
+def test_a_rate_is_never_negative(seconds: float, start: float, says: str) -> None:
+    """Where too few events were moved to tell, as with `--quick`, the table says so."""
+    assert shown(after_start(1000, seconds, start)) == says

@@ -2,7 +2,8 @@
 
 Run to write, `--check` to compare: a sandbox of its own is filled with the history
 that ends at a fixed instant, the tap reads it once, and the target delivers it twice,
-as events and as activity rows.
+as events and as activity rows. The history is that of `sandbox seed --until`, sent in
+without PostHog's client: whether that one works is `tests/sandbox`'s, and takes longer.
 """
 
 from __future__ import annotations
@@ -14,20 +15,25 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sandbox import analyses
+import msgspec
+import requests
+
+from sandbox import analyses, people
 from sandbox.remote import Remote
-from tests.support.sandbox import API_KEY, Sandbox
+from tests.support.sandbox import API_KEY, PROJECT_TOKEN, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "analyses.md"
 UNTIL = "2026-11-01T00:00:00Z"
+BATCH = 500  # events
 MARKED = re.compile(
     r"(?P<first>^<!-- (?P<name>\w+): generated on the demo data[^\n]*-->$)"
     r".*?(?P<last>^<!-- end of what is generated -->$)",
@@ -63,8 +69,7 @@ def received() -> Iterator[Received]:
     ):
         here = Path(folder)
         remotes = [Remote(urlsplit(each.url).port or 0) for each in (both, other)]
-        where = ["--port", str(remotes[0].port), "--data", folder]
-        _run(["-m", "sandbox.cli", "seed", "--until", UNTIL, *where], here)
+        _send(both.url)
         tap = {
             "api_key": API_KEY,
             "project_id": "1",
@@ -77,6 +82,19 @@ def received() -> Iterator[Received]:
             target = {"webhook_url": hook, "record_format": form}
             _plugin("target_patterns_webhook", target, here, lines)
         yield Received(*remotes)
+
+
+def _send(url: str) -> None:
+    """Send the history in, oldest first, in batches as large as the client's."""
+    events = people.history(datetime.fromisoformat(UNTIL))
+    with requests.Session() as session:
+        for first in range(0, len(events), BATCH):
+            batch = events[first : first + BATCH]
+            body = {"api_key": PROJECT_TOKEN, "batch": batch}
+            answer = session.post(
+                f"{url}/batch/", msgspec.json.encode(body), timeout=60
+            )
+            answer.raise_for_status()
 
 
 def _plugin(

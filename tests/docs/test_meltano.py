@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import subprocess
+import sys
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from meltano.core.setting_definition import SettingDefinition
 
 from tests.docs import settings
 
@@ -68,6 +73,31 @@ def test_a_hub_definition_is_valid(path: Any) -> None:  # noqa: ANN401 - pytest'
         assert defined[key] == ours[key]
 
 
+@pytest.mark.parametrize(
+    "path", [settings.ROOT / "meltano.yml", *HUB], ids=lambda path: path.stem
+)
+def test_meltano_hands_on_what_was_written(path: Any) -> None:  # noqa: ANN401 - pytest's ids
+    """Meltano guesses at no value: what it means is for the program to say.
+
+    Of `date_iso8601` it makes a day of its own choice, of `boolean` false, and of
+    `decimal`, `array` and `object` a traceback.
+    """
+    document = yaml.safe_load(path.read_text())
+    plugins = document.get("plugins", {"": [document]})
+    defined = [
+        SettingDefinition(**{k: v for k, v in setting.items() if k != "value"})
+        for group in plugins.values()
+        for plugin in group
+        for setting in plugin.get("settings", ())
+    ]
+    texts = ["", "2.5", "2026-11", "01/02/2026", "30 days ago", "$pageview, a", "yse"]
+
+    assert len(defined) > 20
+    for each in defined:
+        passed = [each.post_process_value(each.cast_value(text)) for text in texts]
+        assert (each.name, passed) == (each.name, texts)
+
+
 @pytest.mark.parametrize("plugin", settings.PLUGINS)
 def test_every_secret_is_sensitive(plugin: str) -> None:
     """Meltano hides the value of each setting that the plugin calls secret."""
@@ -84,7 +114,47 @@ def test_what_is_generated_is_up_to_date() -> None:
     stale = [
         path.name
         for path in settings.documents()
-        if settings.filled(path.read_text()) != path.read_text()
+        if settings.written(path) != path.read_text()
     ]
 
     assert stale == []
+
+
+@pytest.mark.parametrize(
+    ("where", "setting", "value", "says"),
+    [
+        pytest.param(
+            ("config",),
+            ("tap-posthog", "include_events"),
+            "$pageview, signup",
+            ["    config:", "      include_events: $pageview, signup"],
+            id="plugin",
+        ),
+        pytest.param(
+            ("--environment=prod", "config"),
+            ("target-patterns-webhook", "batch_size_rows"),
+            "100",
+            ["          batch_size_rows: '100'"],
+            id="environment",
+        ),
+    ],
+)
+def test_meltano_changes_only_the_lines_that_it_must(
+    tmp_path: Path,
+    where: tuple[str, ...],
+    setting: tuple[str, str],
+    value: str,
+    says: list[str],
+) -> None:
+    """`meltano config set` adds its lines to meltano.yml, and leaves all others."""
+    text = (settings.ROOT / "meltano.yml").read_text()
+    (tmp_path / "meltano.yml").write_text(text)
+    meltano = Path(sys.executable).with_name("meltano")
+    command = [meltano, *where, "set", *setting, value]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    after = (tmp_path / "meltano.yml").read_text()
+
+    changed = difflib.ndiff(text.splitlines(), after.splitlines())
+    assert [line for line in changed if not line.startswith("  ")] == [
+        f"+ {line}" for line in says
+    ]

@@ -19,10 +19,15 @@ PACKAGES = {
 }
 
 TWINS = [
+    "config_input.py",
+    "setting_values.py",
     "connection.py",
     "deadline.py",
+    "deep_json.py",
+    "ending.py",
     "environment.py",
     "failures.py",
+    "map_errors.py",
     "retry_after.py",
 ]
 
@@ -110,7 +115,8 @@ def test_pip_installs_a_clone(tmp_path: Path, package: str) -> None:
     """`pip install ./PACKAGE` in a clone gives a command that tells its settings."""
     clone, environment = tmp_path / "clone", tmp_path / "environment"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    uv = [sys.executable, "-m", "uv", "--quiet"]  # brings pip sooner than venv does
+    subprocess.run([*uv, "venv", "--seed", environment], check=True)
     subprocess.run(
         [environment / "bin" / "pip", "install", "--quiet", f"./{package}"],
         cwd=clone,

@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+import yaml
+
+from sandbox import cli
+from tests.docs.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,24 +76,65 @@ def one_line(failed: subprocess.CompletedProcess[str]) -> str:
     return failed.stderr
 
 
-def test_up_stays_up_and_down_ends_it(sandbox: Run) -> None:
-    """`up` comes back while the sandbox stays; again it says so; `down` ends it."""
-    page = url(sandbox("up"))
-    again = sandbox("up")
-    shown = requests.get(page, timeout=TIMEOUT)
-    down, nothing = sandbox("down"), sandbox("down")
+def rows(page: str) -> int:
+    """Ask the page how many records it has."""
+    stats = requests.get(f"{page}/sandbox/patterns/stats", timeout=TIMEOUT)
+    count: int = stats.json()["rows"]
+    return count
 
-    assert shown.ok
-    assert "was already up" in again.stdout
-    assert (down.returncode, nothing.returncode) == (0, 0)
-    assert "No sandbox is up" in nothing.stdout
+
+def test_up_stays_up_and_keeps_what_it_has(sandbox: Run) -> None:
+    """Up again it says so; after `down` the line that it told shows the same data."""
+    page = url(sandbox("up"))
+    requests.post(f"{page}/api/app/webhooks/demo", json={"uuid": "u"}, timeout=TIMEOUT)
+    again = sandbox("up")
+    kept = rows(page)
+    down, nothing = sandbox("down"), sandbox("down")
     with pytest.raises(requests.ConnectionError):
         requests.get(page, timeout=TIMEOUT)
+    told = re.search(r": sandbox (up --port \d+ --data \S+), then open", down.stdout)
+    assert told
+    looked = url(sandbox(*told[1].split()))
+
+    assert "was already up" in again.stdout
+    assert (kept, rows(looked)) == (1, 1)
+    assert looked == page
+    assert (down.returncode, nothing.returncode) == (0, 0)
+    assert "No sandbox is up" in nothing.stdout
+
+
+@pytest.mark.parametrize(
+    ("venv", "command"),
+    [
+        pytest.param(True, ".venv/bin/meltano invoke sandbox:up", id="own"),
+        pytest.param(False, "meltano invoke sandbox:up", id="installed"),
+    ],
+)
+def test_the_demo_ends_by_saying_how_to_look_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, *, venv: bool
+) -> None:
+    """Under Meltano it is Meltano's command, the one that this project has."""
+    if venv:
+        (tmp_path / ".venv" / "bin").mkdir(parents=True)
+        (tmp_path / ".venv" / "bin" / "meltano").touch()
+    monkeypatch.setenv("MELTANO_PROJECT_ROOT", str(tmp_path))
+
+    assert cli.again(port=8643, data=Path(".sandbox")) == command
+
+
+def test_nothing_that_says_up_empties_the_sandbox() -> None:
+    """In meltano.yml the demo is what forgets, by a command that is called so."""
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    (plugin,) = project["plugins"]["utilities"]
+    (demo,) = (job["tasks"] for job in project["jobs"] if job["name"] == "demo")
+
+    assert plugin["commands"]["up"]["args"] == "up"
+    assert (demo[0], demo[-1]) == ("sandbox:fresh", "sandbox:down")
 
 
 def test_the_whole_cycle(sandbox: Run) -> None:
     """Seed, deliver, report, more, report: figures and exit codes are true."""
-    base = url(sandbox("up", "--fresh"))
+    base = url(sandbox("fresh"))
     until = datetime.now(UTC) - timedelta(days=1)
     seeded = sandbox("seed", "--until", until.isoformat())
     nothing_yet = sandbox("report")
@@ -152,16 +197,12 @@ def figures(report: subprocess.CompletedProcess[str]) -> list[int]:
 
 
 def test_fresh_forgets(sandbox: Run) -> None:
-    """What arrived outlives the process; `up --fresh` begins with nothing."""
-    base = url(sandbox("up"))
-    requests.post(f"{base}/api/app/webhooks/demo", json={"uuid": "u"}, timeout=TIMEOUT)
-    sandbox("down")
-    stats = f"{url(sandbox('up'))}/sandbox/patterns/stats"
-    kept = requests.get(stats, timeout=TIMEOUT).json()["rows"]
-    sandbox("up", "--fresh")
+    """`fresh` leaves it up, and empty: the history too is to be sent in again."""
+    page = url(sandbox("up"))
+    requests.post(f"{page}/api/app/webhooks/demo", json={"uuid": "u"}, timeout=TIMEOUT)
+    fresh = url(sandbox("fresh"))
 
-    assert kept == 1
-    assert requests.get(stats, timeout=TIMEOUT).json()["rows"] == 0
+    assert (fresh, rows(page)) == (page, 0)
     assert "first: sandbox seed" in one_line(sandbox("more"))
 
 

@@ -77,11 +77,13 @@ def test_the_page_follows_what_arrives(patterns: Sandbox, tmp_path: Path) -> Non
     ]
     hook = f"{patterns.url}/api/app/webhooks/demo"
     requests.post(hook, json=records, timeout=60).raise_for_status()
+    newer = records[1] | {"uuid": "new", "created_at": "2999-01-01T00:00:00Z"}
+    requests.post(hook, json=newer, timeout=60).raise_for_status()
     after = see(patterns.url, tmp_path)
 
     assert shown(before, "rows") == "0"
     assert shown(before, "live") == "waiting for the first record"
-    assert (shown(after, "rows"), shown(after, "duplicates")) == ("42", "2")
+    assert (shown(after, "rows"), shown(after, "duplicates")) == ("43", "2")
     assert shown(after, "live").startswith("last arrival ")
     assert after.count("<rect") == 10 + 2  # hours with events, and days
     newest = after.partition('id="newest"')[2]

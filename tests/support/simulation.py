@@ -109,7 +109,7 @@ class Simulation:
     def _start(self) -> None:
         while (taken := self.holdings.next()) is not None:
             parcel, attempt = taken
-            name, body = parcel.encode(self.holdings.payload)
+            name, body = self.holdings.encode(parcel)
             ids = [int(r) - 10 ** (len(r) - 1) for r in parcel.records]
             assert self._sending.isdisjoint(ids)  # no record is in two requests
             self._sending.update(ids)

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.reader import Reader
 from tap_posthog.region import Key
+from tests.tap.running import settings
 
 if TYPE_CHECKING:
-    from tests.tap.model import Model
+    from collections.abc import Callable
 
-SETTLE = timedelta(seconds=60)
+    from tap_posthog.settings import Settings
+    from tests.tap.model import Event, Model
+
 LATE = timedelta(hours=6)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings that the reader looks at."""
-
-    start_at: datetime | None = None
-    end_at: datetime | None = None
-    late_window: timedelta = LATE
-    settle: timedelta = SETTLE
-    include_events: tuple[str, ...] = ()
-    exclude_events: tuple[str, ...] = ()
-    page_size: int = 3
-    max_concurrent_queries: int = 2
-    audit: bool = True
-    recheck_hours: int = 0
+def choose(**more: Any) -> Settings:  # noqa: ANN401 - as `replace`
+    """Choose settings that are small enough for a model."""
+    small: dict[str, Any] = {"page_size": 3, "recheck_hours": 0, "late_window": LATE}
+    return replace(settings(), **small | more)
 
 
 @dataclass
@@ -41,9 +34,11 @@ class History:
     settings: Settings
     state: dict[str, Any] = field(default_factory=dict)
     sent: list[Key] = field(default_factory=list)
+    rows: list[Event] = field(default_factory=list)
     states: int = 0
     unsafe: int = 0  # rows that were sent behind no state when a run was killed
     logged: list[str] = field(default_factory=list)
+    on_state: Callable[[dict[str, Any]], object] = lambda _: None
 
     def run(
         self, model: Model, *, look_back: bool = True, stop: int | None = None
@@ -61,12 +56,14 @@ class History:
         batches = reader.batches()
         for n, batch in enumerate(batches):
             self.sent += [Key(row.timestamp, row.uuid) for row in batch.rows]
+            self.rows += cast("list[Event]", batch.rows)
             behind += len(batch.rows)
             if n == stop:
                 batches.close()  # type: ignore[attr-defined]  # it is a generator
                 self.unsafe += behind
                 return
-            if batch.bookmark:
+            if batch.bookmark and batch.bookmark.at:
                 self.state = batch.bookmark.to_state()
+                self.on_state(self.state)
                 self.states += 1
                 behind = 0

@@ -33,11 +33,17 @@ class Event:
     created_at: str
     visible_at: datetime
     event: str = "seen"
+    distinct_id: str = "d"
 
     @property
     def key(self) -> Key:
         """Its place in the order."""
         return Key(self.timestamp, self.uuid)
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What PostHog's table tells it apart by."""
+        return (self.timestamp, self.uuid, self.event, self.distinct_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +73,7 @@ class Model:
         self._note(question)
         if isinstance(question, hogql.Clock):
             return [[instants.spell(self.now)]]
-        regions = (
-            question.regions
-            if isinstance(question, hogql.Extent)
-            else (question.region,)
-        )
-        if isinstance(question, hogql.Extent) and question.settle is not None:
-            until = self.now - question.settle
-            regions = tuple(_settled(region, until) for region in regions)
-        found = [self._visible(region, question.filters) for region in regions]
+        found = [self._visible(region) for region in self._regions(question)]
         if divisible and self.most_counted is not None:
             self._refuse(sum(map(len, found)) > self.most_counted)
         return self._answer(question, found)[: self.limit]
@@ -83,13 +81,21 @@ class Model:
     def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
         """Give a region's first rows in order, cut to the silent limit."""
         self._note(question)
+        place = question.behind and _order(
+            Event(
+                *question.behind[:2],
+                question.behind.created_at,
+                START,
+                *question.behind[2:4],
+            )
+        )
         rows = sorted(
             (
                 event
-                for event in self._visible(question.region, question.filters)
-                if not self.hidden(event)
+                for event in self._visible(question.region)
+                if not self.hidden(event) and (not place or _order(event) > place)
             ),
-            key=lambda event: event.key,
+            key=_order,
         )[: question.limit]
         if divisible and self.most_read is not None:
             self._refuse(len(rows) > self.most_read)
@@ -97,6 +103,22 @@ class Model:
 
     def stop(self) -> None:
         """Do nothing: no question of a model waits."""
+
+    def _regions(self, question: hogql.Question) -> tuple[Region, ...]:
+        if isinstance(question, hogql.Clock):
+            return ()
+        if not isinstance(question, hogql.Extent):
+            return (question.region,)
+        regions, ahead = question.regions, question.ahead
+        if question.settle is not None:
+            until = self.now - question.settle
+            regions = tuple(_settled(region, until) for region in regions)
+            ahead = ahead and replace(
+                ahead,
+                start=max(self.now + instants.TICK, ahead.start or self.now),
+                created_before=until,
+            )
+        return (*regions, ahead) if ahead else regions
 
     def _answer(
         self, question: hogql.Question, found: list[list[Event]]
@@ -115,12 +137,12 @@ class Model:
                 counts = Counter(_ticks(event.timestamp) // width for event in events)
                 return [list(item) for item in sorted(counts.items())]
             case hogql.Distinct():
-                return [[len({event.key for event in events})]]
+                return [[len({event.identity for event in events})]]
             case hogql.Hours(late_window=late_window):
                 hours = Counter(
                     hour
                     for hour, *_ in {
-                        (event.created_at[:13], *event.key)
+                        (event.created_at[:13], *event.identity)
                         for event in events
                         if _counts_in_hour(event, late_window)
                     }
@@ -130,15 +152,12 @@ class Model:
                 return [[instants.spell(self.now)]]
         assert_never(question)
 
-    def _visible(self, region: Region, filters: hogql.Filters) -> list[Event]:
+    def _visible(self, region: Region) -> list[Event]:
         holds = predicate(region)
         return [
             event
             for event in self.events
-            if event.visible_at <= self.now
-            and holds(event)
-            and (not filters.include or event.event in filters.include)
-            and event.event not in filters.exclude
+            if event.visible_at <= self.now and holds(event)
         ]
 
     def _note(self, question: hogql.Question | hogql.Rows) -> None:
@@ -173,7 +192,13 @@ def predicate(region: Region) -> Callable[[Event], bool]:
         start <= event.timestamp < end
         and since <= event.created_at < before
         and after < event.key <= through
+        and event.event in region.names
     )
+
+
+def _order(event: Event) -> tuple[Any, ...]:
+    """Order as `hogql.Rows` asks: of copies the latest first."""
+    return (*event.identity, -_ticks(event.created_at))
 
 
 def _hours(name: str) -> int:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 SELECT = "select 1"
-ALL, NONE, DAY = Region(), hogql.Filters(), timedelta(days=1)
+ALL, DAY = Region(), timedelta(days=1)
 EXTENT = b'[[0, 1, "2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z"]]'
 
 
@@ -357,13 +357,13 @@ def test_a_longer_limit_counts_for_who_already_waits() -> None:
         pytest.param(hogql.Clock(), b"[[null]]", id="null"),
         pytest.param(hogql.Clock(), b'[{"now": 1}]', id="objects"),
         pytest.param(hogql.Clock(), b"[[1], [2]]", id="two-clocks"),
-        pytest.param(hogql.Distinct(ALL, NONE), b"[]", id="no-count"),
-        pytest.param(hogql.Distinct(ALL, NONE), b"[[true]]", id="no-number"),
-        pytest.param(hogql.Hours(ALL, NONE, DAY), b"[[[[1]]]]", id="no-pair"),
-        pytest.param(hogql.Hours(ALL, NONE, DAY), b"[]", id="no-hours"),
-        pytest.param(hogql.Histogram(ALL, NONE, DAY, 9), b"[[1]]", id="no-rows"),
-        pytest.param(hogql.Extent((ALL,), NONE), b"[[0, 1, null, null]]", id="no-ends"),
-        pytest.param(hogql.Extent((ALL,), NONE, DAY), EXTENT, id="no-now"),
+        pytest.param(hogql.Distinct(ALL), b"[]", id="no-count"),
+        pytest.param(hogql.Distinct(ALL), b"[[true]]", id="no-number"),
+        pytest.param(hogql.Hours(ALL, DAY), b"[[[[1]]]]", id="no-pair"),
+        pytest.param(hogql.Hours(ALL, DAY), b"[]", id="no-hours"),
+        pytest.param(hogql.Histogram(ALL, DAY, 9), b"[[1]]", id="no-rows"),
+        pytest.param(hogql.Extent((ALL,)), b"[[0, 1, null, null]]", id="no-ends"),
+        pytest.param(hogql.Extent((ALL,), DAY), EXTENT, id="no-now"),
     ],
 )
 def test_an_odd_answer_to_a_small_question_is_asked_for_again(

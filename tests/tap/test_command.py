@@ -38,7 +38,8 @@ NOWHERE = "http://127.0.0.1:9"
         ({"base_url": NOWHERE, "max_wait_seconds": 0}, "cannot be reached: the server"),
         ({"base_url": "http://no.invalid", "max_wait_seconds": 0}, "be resolved"),
         ({"page_size": "many"}, 'page_size: got "many", takes a whole number'),
-        ({"flattening_max_depth": "x"}, "flattening_max_depth: is not of the form"),
+        ({"flattening_max_depth": "x"}, 'flattening_max_depth: got "x", takes a whole'),
+        ({"stream_maps": {"events": 1}}, "stream_maps.events: is not of the form"),
         ({"stream_maps": {"events": {"a": "1 +"}}}, "stream_maps: "),
     ],
 )
@@ -88,7 +89,7 @@ def test_quota_and_bad_queries_stop_at_once(sandbox: Sandbox, tmp_path: Path) ->
         ("config", "{bad", "config.json is not a JSON object"),
         ("config", "[]", "config.json is not a JSON object: it holds a list"),
         ("state", "{bad", "state.json is not a JSON object"),
-        ("state", '{"bookmarks": 3}', 'The state is not of the form {"bookmarks"'),
+        ("state", '{"bookmarks": 3}', "The state holds no bookmark of this tap"),
         (
             "state",
             '{"bookmarks": {"events": {"replication_key_value": "soon"}}}',

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sandbox.posthog.parser import parse
 from tap_posthog import hogql
-from tap_posthog.hogql import Filters
-from tap_posthog.region import Key, Region
+from tap_posthog.names import Names
+from tap_posthog.region import Key, Place, Region
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = Key("2026-11-21T10:00:00.000000Z", "0192aaaa-0000-7000-8000-000000000001")
@@ -23,15 +23,19 @@ EVERY_BOUND = Region(
     through=KEY,
     created_from=NOON,
     created_before=NOON,
+    names=Names.of(("a",), ("b",)),
 )
-NAMED = Filters(("a",), ("b",))
-QUESTIONS = [
+ALL_BUT = Region(end=NOON, names=Names.of((), ("b",)))
+PLACE = Place(*KEY, "it's", "d'1", "2026-11-21T10:00:01.000000Z")
+QUESTIONS: list[hogql.Question | hogql.Rows] = [
     hogql.Clock(),
-    hogql.Rows(EVERY_BOUND, NAMED, ("event", "session_id", "person_properties"), 10),
-    hogql.Extent((EVERY_BOUND, Region()), NAMED),
-    hogql.Histogram(EVERY_BOUND, NAMED, timedelta(milliseconds=1), 10),
-    hogql.Distinct(EVERY_BOUND, NAMED),
-    hogql.Hours(EVERY_BOUND, NAMED, timedelta(days=7)),
+    hogql.Rows(EVERY_BOUND, ("event", "session_id", "person_properties"), 10),
+    hogql.Rows(EVERY_BOUND, ("event",), 10, PLACE),
+    hogql.Extent((EVERY_BOUND, Region())),
+    hogql.Extent((EVERY_BOUND, ALL_BUT), timedelta(seconds=60), Region()),
+    hogql.Histogram(EVERY_BOUND, timedelta(milliseconds=1), 10),
+    hogql.Distinct(EVERY_BOUND),
+    hogql.Hours(EVERY_BOUND, timedelta(days=7)),
 ]
 
 
@@ -52,14 +56,18 @@ names_of_events = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 @given(st.lists(names_of_events, min_size=1, max_size=3))
 def test_event_names_arrive_as_they_are(names: list[str]) -> None:
     """Quotes, backslashes, braces, line ends: each name is one constant, unchanged."""
-    question = hogql.Distinct(Region(), Filters(tuple(names)))
+    question = hogql.Distinct(Region(names=Names.of(names, ())))
 
     found = constants(parse(question.sql()))
 
-    assert [value for value in found if isinstance(value, str)] == names
+    assert [value for value in found if isinstance(value, str)] == sorted(set(names))
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.label)
+@pytest.mark.parametrize(
+    "question",
+    QUESTIONS,
+    ids=[f"{each.label}-{n}" for n, each in enumerate(QUESTIONS)],
+)
 def test_each_question_parses_and_has_a_limit_and_no_offset(
     question: hogql.Question | hogql.Rows,
 ) -> None:
@@ -84,19 +92,28 @@ def test_an_instant_that_clickhouse_cannot_hold_is_moved_to_the_nearest() -> Non
 
 def test_a_keys_condition_has_a_plain_bound_beside_it() -> None:
     """ClickHouse skips days by it."""
-    sql = hogql.Distinct(Region(after=KEY, through=KEY), Filters()).sql()
+    sql = hogql.Distinct(Region(after=KEY, through=KEY)).sql()
 
     at = "toDateTime64('2026-11-21 10:00:00.000000', 6, 'UTC')"
     assert f"timestamp >= {at} and (timestamp > {at} or toString(uuid) > '" in sql
     assert f"timestamp <= {at} and (timestamp < {at} or toString(uuid) <= '" in sql
 
 
-def test_rows_are_asked_with_the_key_first_and_in_its_order() -> None:
-    """Columns that the catalog left out are not asked of the server."""
-    rows = hogql.Rows(Region(), Filters(), ("event", "uuid", "session_id"), 7)
+def test_rows_are_asked_with_what_tells_them_apart_first_and_in_its_order() -> None:
+    """Other columns that the catalog left out are not asked of the server."""
+    rows = hogql.Rows(Region(), ("event", "uuid", "session_id"), 7)
 
-    assert rows.names == ("uuid", "timestamp", "created_at", "event", "session_id")
+    key = ("uuid", "timestamp", "created_at", "event", "distinct_id")
+    assert rows.names == (*key, "session_id")
     assert rows.sql() == (
-        "select uuid, timestamp, created_at, event, `$session_id` from events "
-        "where true order by timestamp, toString(uuid) limit 7"
+        "select uuid, timestamp, created_at, event, distinct_id, `$session_id` "
+        "from events where true order by timestamp, toString(uuid), event, "
+        "distinct_id, created_at desc limit 7"
     )
+
+
+def test_no_name_at_all_is_a_condition_that_no_row_meets() -> None:
+    """An empty list would not parse."""
+    sql = hogql.Distinct(Region(names=Names(all_but=False))).sql()
+
+    assert "where false" in sql

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tap_posthog.bookmark import Bookmark
-from tap_posthog.copies import Copies
+from tap_posthog.dedup import Dedup
 from tap_posthog.ledger import Ledger
-from tap_posthog.region import Key, Region, Scope
+from tap_posthog.region import Key, Region
+from tap_posthog.scope import Scope
 from tests.tap.model import Event
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-SCOPE = Scope(start=None, end=None, late_window=24 * HOUR)
+SCOPE, WINDOW = Scope(), 24 * HOUR
 AT = Key("2026-11-21T11:00:00.000000Z", "b")
 
 
@@ -23,7 +24,7 @@ def row(timestamp: str, created_at: str, uuid: str = "a") -> Event:
 
 def test_a_first_run_keeps_each_hour_of_the_window() -> None:
     """Hours without rows are written too, as 0: an hour that is absent is unknown."""
-    ledger = Ledger.of(Bookmark(), SCOPE, NOON + HOUR / 2, 2)
+    ledger = Ledger.of(Bookmark(), SCOPE, WINDOW, NOON + HOUR / 2, 2)
 
     assert ledger.counts == {
         "2026-11-21T10": 0,
@@ -36,7 +37,7 @@ def test_an_hour_that_was_partly_read_without_a_ledger_stays_unknown() -> None:
     """Only hours that begin at C or later can be started; others need their count."""
     bookmark = Bookmark(AT, NOON - 1.5 * HOUR, ledger={"2026-11-21T09": 5})
 
-    ledger = Ledger.of(bookmark, SCOPE, NOON + HOUR / 2, 4)
+    ledger = Ledger.of(bookmark, SCOPE, WINDOW, NOON + HOUR / 2, 4)
 
     assert ledger.counts == {
         "2026-11-21T09": 5,
@@ -47,15 +48,13 @@ def test_an_hour_that_was_partly_read_without_a_ledger_stays_unknown() -> None:
 
 def test_the_ledger_is_off_where_it_has_nothing_to_compare() -> None:
     """Neither without hours nor without a late window."""
-    no_window = Scope(start=None, end=None, late_window=0 * HOUR)
-
-    assert Ledger.of(Bookmark(), SCOPE, NOON, 0).counts == {}
-    assert Ledger.of(Bookmark(), no_window, NOON, 24).counts == {}
+    assert Ledger.of(Bookmark(), SCOPE, WINDOW, NOON, 0).counts == {}
+    assert Ledger.of(Bookmark(), SCOPE, 0 * HOUR, NOON, 24).counts == {}
 
 
 def test_a_row_counts_unless_it_is_too_old_for_each_late_pass_of_its_hour() -> None:
     """The hour 11 ends at noon: with a late window of a day it counts from noon."""
-    ledger = Ledger({}, ["2026-11-21T11"], SCOPE)
+    ledger = Ledger({}, ["2026-11-21T11"], SCOPE, WINDOW)
 
     ledger.add(row("20T12:00:00.000000", "21T11:10:00.000000"))
     ledger.add(row("20T11:59:59.999999", "21T11:10:00.000000"))
@@ -65,28 +64,28 @@ def test_a_row_counts_unless_it_is_too_old_for_each_late_pass_of_its_hour() -> N
 
 
 def test_copies_count_once_in_each_hour_that_they_were_taken_in() -> None:
-    """As the server counts them: distinct keys by hour of `created_at`."""
-    ledger = Ledger({}, ["2026-11-21T10", "2026-11-21T11"], SCOPE)
+    """As the server counts them: distinct events by hour of `created_at`."""
+    ledger = Ledger({}, ["2026-11-21T10", "2026-11-21T11"], SCOPE, WINDOW)
     same = "21T09:00:00.000000"
-    copies = Copies(ledger)
+    dedup = Dedup(ledger)
 
-    kept = copies.drop(
+    kept = dedup.keep(
         [
             row(same, "21T10:10:00.000000"),
             row(same, "21T10:20:00.000000"),
             row(same, "21T11:10:00.000000"),
         ]
     )
-    again = copies.drop([row(same, "21T11:20:00.000000")])
+    again = dedup.keep([row(same, "21T11:20:00.000000")])
 
-    assert (len(kept), len(again), copies.dropped) == (1, 0, 3)
+    assert (len(kept), len(again), dedup.dropped) == (1, 0, 3)
     assert ledger.counts == {"2026-11-21T10": 1, "2026-11-21T11": 1}
 
 
 def test_growth_is_found_and_a_lower_count_is_taken_over() -> None:
     """Merged copies and deletions must not hide later growth."""
     read = {"2026-11-21T09": 5, "2026-11-21T10": 5, "2026-11-21T11": 5}
-    ledger = Ledger(read, read, SCOPE)
+    ledger = Ledger(read, read, SCOPE, WINDOW)
 
     grown = ledger.compare({"2026-11-21T09": 6, "2026-11-21T10": 3})
 
@@ -101,8 +100,8 @@ def test_growth_is_found_and_a_lower_count_is_taken_over() -> None:
 
 def test_an_hour_is_read_again_as_it_was_counted() -> None:
     """Up to (B, U), before C, inside the settings' bounds, not too old."""
-    scope = Scope(start=NOON - 3 * HOUR, end=NOON, late_window=24 * HOUR)
-    ledger = Ledger({}, ["2026-11-21T10", "2026-11-21T11"], scope)
+    scope = Scope(start=NOON - 3 * HOUR, end=NOON)
+    ledger = Ledger({}, ["2026-11-21T10", "2026-11-21T11"], scope, WINDOW)
     bookmark = Bookmark(AT, NOON - HOUR / 2)
 
     assert ledger.hour_region("2026-11-21T11", bookmark) == Region(

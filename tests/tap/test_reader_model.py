@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from tap_posthog import instants
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.errors import AuditError
-from tests.tap.history import History, Settings
+from tests.tap.history import History, choose
 from tests.tap.holding import holds_for
 from tests.tap.model import START, Event, Model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tap_posthog.settings import Settings
 
 MINUTE = timedelta(minutes=1)
 
@@ -71,7 +73,7 @@ servers = st.fixed_dictionaries(
     }
 )
 choices = st.builds(
-    Settings,
+    choose,
     page_size=st.sampled_from([1, 3, 10, 1_000]),
     max_concurrent_queries=st.integers(1, 3),
 )
@@ -173,7 +175,7 @@ def test_the_recheck_sends_what_became_visible_hours_late(
     steps: list[tuple[float, bool, int | None]],
 ) -> None:
     """An ingestion incident of five hours loses nothing, killed runs or not."""
-    rechecking = Settings(
+    rechecking = choose(
         page_size=chosen.page_size,
         max_concurrent_queries=chosen.max_concurrent_queries,
         recheck_hours=500,
@@ -192,7 +194,7 @@ def test_the_recheck_repeats_nothing_while_rows_are_visible_in_time(
     steps: list[tuple[float, bool, int | None]],
 ) -> None:
     """The ledger counts exactly what was read, kills and postponed passes included."""
-    rechecking = Settings(
+    rechecking = choose(
         page_size=chosen.page_size,
         max_concurrent_queries=chosen.max_concurrent_queries,
         recheck_hours=48,
@@ -211,7 +213,7 @@ def test_only_events_from_start_at_to_before_end_at_are_sent(
     events: list[Event], chosen: Settings, start: int, end: int
 ) -> None:
     """Both edges hold in every pass."""
-    bounded = Settings(
+    bounded = choose(
         page_size=chosen.page_size,
         start_at=START + start * MINUTE,
         end_at=START + end * MINUTE,

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_posthog import errors
 from tests.tap.running import config, run_here
-from tests.tap.test_scenarios import START, assert_each_once, insert, run_on, stored
+from tests.tap.test_scenarios import (
+    ROWS,
+    START,
+    assert_each_once,
+    insert,
+    insert_rows,
+    run_on,
+    stored,
+)
+from tests.tap.test_state_files import named
 
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
@@ -117,3 +127,39 @@ def test_a_future_event_does_not_drag_the_bookmark(sandbox: Sandbox) -> None:
     outcome = listed(sandbox)
 
     assert len(outcome.uuids) == 10
+
+
+def test_rows_that_share_a_uuid_are_told_apart_in_the_list_too(
+    sandbox: Sandbox,
+) -> None:
+    """By name and distinct_id, as PostHog's table does; copies are one event."""
+    insert_rows(sandbox, ROWS[:3])
+    insert_rows(sandbox, ROWS[:1])
+
+    sent = {(each["event"], each["distinct_id"]) for each in listed(sandbox).records}
+
+    assert sent == {("order placed", "u1"), ("order paid", "u1"), ("order paid", "u2")}
+
+
+def test_a_changed_filter_reads_what_it_adds_in_the_list_too(sandbox: Sandbox) -> None:
+    """Behind the lookback, which is read again in any case; and it is resumable."""
+    for name in ("signup", "paid"):
+        named(sandbox, name, 200, f"{START} + number * 60")
+    more: dict[str, Any] = {"rest_lookback_minutes": 10}
+    first = listed(sandbox, include_events="signup", **more)
+    sandbox.behave(events_list_max=100)
+
+    second = listed(sandbox, first, **more)
+
+    counts = Counter((each["event"], each["uuid"]) for each in second.records)
+    assert {uuid for _, uuid in counts} | set(first.uuids) == stored(sandbox)
+    assert len([name for name, _ in counts if name == "paid"]) == 200
+    assert max(counts.values()) == 1
+    cut = next(s for s in second.states if s["bookmarks"]["events"]["widening"])
+    rest = run_here(config(sandbox, events_source="rest", **more), state=cut)
+    assert {*first.uuids, *rest.uuids} < stored(sandbox)
+    assert {*first.uuids, *rest.uuids, *second.uuids[:100]} == stored(sandbox)
+    assert (
+        listed(sandbox, second, **more).states[-1]["bookmarks"]["events"]["widening"]
+        is None
+    )

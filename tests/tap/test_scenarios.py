@@ -178,6 +178,84 @@ def test_unmerged_duplicates_are_sent_once(
     assert "duplicates dropped 50" in caplog.text
 
 
+ROWS = [  # event, distinct_id, properties, hours since it was ingested
+    ("order placed", "u1", "1", 3),
+    ("order paid", "u1", "1", 3),
+    ("order paid", "u2", "1", 3),
+    ("order paid", "u2", "2", 2),  # corrected, and again
+    ("order paid", "u2", "3", 1),
+    ("order placed", "u1", "2", 2),
+]
+
+
+def insert_rows(sandbox: Sandbox, rows: list[tuple[str, str, str, int]]) -> None:
+    """Put rows of one uuid and timestamp into the table, each into its own part."""
+    for event, distinct_id, version, hours in rows:
+        sandbox.sql(
+            f"insert into events ({COLUMNS}) values "  # noqa: S608 - the test's own
+            f"('0192aaaa-0000-7000-8000-000000000001', '{event}', '{distinct_id}', "
+            f"{START}, now64(6) - 3600 * {hours}, '{{\"version\":{version}}}')"
+        )
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 4, 50_000])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_rows_that_share_a_uuid_are_told_apart_as_posthog_does(
+    sandbox: Sandbox, *, backwards: bool, page_size: int
+) -> None:
+    """By name and distinct_id too; of an event's copies the latest is sent."""
+    insert_rows(sandbox, ROWS[::-1] if backwards else ROWS)
+
+    outcome = run_on(sandbox, page_size=page_size)
+
+    sent = [
+        (each["event"], each["distinct_id"], each["properties"]["version"])
+        for each in outcome.records
+    ]
+    assert sorted(sent) == [
+        ("order paid", "u1", 1),
+        ("order paid", "u2", 3),
+        ("order placed", "u1", 2),
+    ]
+
+
+@pytest.mark.parametrize("clamp", [1, 2, 50_000])
+def test_no_page_cuts_between_rows_that_share_a_key(
+    sandbox: Sandbox, clamp: int
+) -> None:
+    """A hundred names for one uuid and timestamp come through, page by page."""
+    sandbox.behave(limit_max=clamp)
+    sandbox.sql(
+        f"insert into events ({COLUMNS}) select "  # noqa: S608 - the test's own
+        "toUUID('0192aaaa-0000-7000-8000-000000000001'), concat('it\\'s ', "
+        f"toString(number % 10)), toString(number), {START}, {START}, '{{}}' "
+        "from numbers(40)"
+    )
+
+    outcome = run_on(sandbox, page_size=7)
+
+    sent = {(each["event"], each["distinct_id"]) for each in outcome.records}
+    assert len(sent) == len(outcome.records) == 40
+
+
+def test_a_correction_is_sent_after_the_event_that_it_corrects(
+    sandbox: Sandbox,
+) -> None:
+    """It was ingested since, so the late pass finds it; then nothing is left."""
+    insert_rows(sandbox, ROWS[:1])
+    first = run_on(sandbox)
+    insert_rows(sandbox, [("order placed", "u1", "2", 0)])
+    second = run_on(sandbox, first)
+    third = run_on(sandbox, second)
+
+    versions = [
+        each["properties"]["version"]
+        for outcome in (first, second, third)
+        for each in outcome.records
+    ]
+    assert versions == [1, 2]
+
+
 def test_rows_that_are_counted_but_not_given_stop_the_run(sandbox: Sandbox) -> None:
     """No state stands behind the gap; the run that can read it goes on from before."""
     insert(sandbox, 500)

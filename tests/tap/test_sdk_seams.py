@@ -34,6 +34,8 @@ READ = [
     (PluginBase._setup_signal_handlers, "eb4287001bdd7d19"),  # noqa: SLF001 - calls the handler
     (PluginBase.__dict__["_env_var_config"].fget, "4e00272a5767a9a1"),
     (parse_environment_config, "8795a086c3e468a6"),
+    (Stream._write_state_message, "f82ecd8d16986823"),  # noqa: SLF001 - what is replaced
+    (Stream.apply_catalog, "c1809c2cdad3f115"),  # sets the replication key
     (SimpleSingerWriter.write_message, "5fc83c04001e1f69"),
     (SimpleSingerWriter.serialize_message, "41cf1de91768e641"),
 ]
@@ -69,6 +71,7 @@ def test_the_tap_replaces_no_more_than_that() -> None:
 
     assert ours == {
         "_sync_records",
+        "_write_state_message",
         "_validate_config",
         "_handle_termination",
         "_env_var_config",

@@ -13,7 +13,7 @@ from tests.tap.running import API_KEY
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
-CONFIG = {"api_key": API_KEY, "project_id": "1", "settle_seconds": 0}
+CONFIG = {"api_key": API_KEY, "project_id": "1", "settle_seconds": 0, "page_size": 10}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 COMMAND = str(Path(sys.executable).with_name("target-patterns-webhook"))
 NAME = "target-patterns-webhook: "
+# In the log, or bare: where there is no log yet, and in a test of this process.
+ERROR = re.compile(
+    r"(?:\S+ \S+ \| ERROR +\| target-patterns-webhook +\| |"
+    r"target-patterns-webhook: )(.*)"
+)
 SCHEMA = (
     b'{"type":"SCHEMA","stream":"s","key_properties":["id"],'
     b'"schema":{"properties":{"id":{},"pad":{}}}}\n'
@@ -60,10 +66,12 @@ class Ended:
 
     @property
     def error(self) -> str:
-        """The one line of its own that tells why it ended, empty without one."""
-        own = [line for line in self.stderr.splitlines() if line.startswith(NAME)]
+        """The one error, which is the last line; empty without one."""
+        lines = self.stderr.splitlines()
+        own = [found[1] for line in lines if (found := ERROR.match(line))]
         assert len(own) <= 1, own
-        return own[0].removeprefix(NAME) if own else ""
+        assert not own or ERROR.match(lines[-1]), lines[-3:]
+        return own[0] if own else ""
 
     @property
     def summary(self) -> dict[str, Any]:

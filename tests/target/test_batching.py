@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,11 @@ from target_patterns_webhook.batching import (
     fitting,
     halves,
 )
+from target_patterns_webhook.occurrences import Occurrences
+from target_patterns_webhook.parcel import Parcel, Whole
+
+if TYPE_CHECKING:
+    from random import Random
 
 FORMATS = ["array", "ndjson", "envelope"]
 RECORDS = st.integers(2, 400).map(lambda size: b'{"a":"' + b"x" * (size - 2) + b'"}')
@@ -163,6 +169,69 @@ def test_an_id_is_the_same_in_every_process() -> None:
     )
 
     assert other.stdout.decode() == batch_id("events", b"[{}]")
+
+
+@given(
+    records=st.lists(st.sampled_from([b"{}", b'{"a":1}', b"[]"]), max_size=60),
+    rows=st.integers(1, 4),
+    order=st.randoms(use_true_random=False),
+    form=st.sampled_from(FORMATS),
+)
+def test_equal_batches_have_keys_of_their_own_that_every_run_repeats(
+    records: list[bytes], rows: int, order: Random, form: str
+) -> None:
+    """The same input has the same keys, whichever thread makes them in which order.
+
+    Equal contents differ in their keys, parts of a cut batch too, and what is sent
+    again keeps the one that it had.
+    """
+    runs: list[list[str]] = []
+    for _ in range(2):
+        payload, count = Payload(form), Occurrences()
+        sealed = batches(payload, [("s", r) for r in records], rows=rows)
+        parcels = [
+            part
+            for number, batch in enumerate(sealed)
+            for whole in [Whole(batch, number, len(batch.records))]
+            for part in cut(Parcel(whole, 0, batch.records))
+        ]
+        order.shuffle(parcels)
+        runs.append([parcel.encode(payload, count)[0] for parcel in parcels])
+        again = [parcel.encode(payload, count)[0] for parcel in parcels]
+        assert again == runs[-1]
+        assert len(set(again)) == len(again)
+
+    assert sorted(runs[0]) == sorted(runs[1])
+
+
+def cut(parcel: Parcel) -> list[Parcel]:
+    """Return a parcel and, as after a 413, its halves."""
+    return [parcel, *(parcel.smaller() if len(parcel.records) > 1 else [])]
+
+
+def test_the_first_of_a_content_has_the_key_of_the_content() -> None:
+    """Only what comes again has another key, so most keys survive any restart."""
+    count = Occurrences()
+    names = [batch_id("s", b"[{}]", count) for _ in range(3)]
+
+    assert names[0] == batch_id("s", b"[{}]")
+    assert len(set(names)) == 3
+    assert batch_id("t", b"[{}]", count) == batch_id("t", b"[{}]")
+
+
+def test_how_many_contents_are_remembered_is_bounded() -> None:
+    """A content is known for as many others as were said, forgotten by twice that."""
+    count = Occurrences(remembered=100)
+    assert count(b"first") == 1
+
+    for number in range(99):
+        count(b"%d" % number)
+    assert count(b"first") == 2
+
+    for number in range(1000, 1200):
+        count(b"%d" % number)
+    assert count(b"first") == 1
+    assert len(count._newer) + len(count._older) <= 200  # noqa: SLF001 - the bound
 
 
 @given(st.lists(RECORDS, min_size=2, max_size=40))

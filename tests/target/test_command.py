@@ -55,14 +55,22 @@ def test_about(tmp_path: Path) -> None:
     [
         (
             ["--config", "missing.json"],
-            "--config missing.json cannot be read: No such file or directory.",
+            "The configuration file missing.json cannot be read: No such file or",
             1,
         ),
-        (["--config", "text.json"], "--config text.json is not valid JSON.", 1),
-        (["--config", "list.json"], "--config list.json holds no JSON object.", 1),
+        (
+            ["--config", "text.json"],
+            "The configuration file text.json is not a JSON object: ",
+            1,
+        ),
+        (
+            ["--config", "list.json"],
+            "The configuration file list.json is not a JSON object: it holds a list",
+            1,
+        ),
         (
             ["--config", "empty.json"],
-            "webhook_url is missing. It takes an http:// or https:// URL, as",
+            "webhook_url: not set, takes an http:// or https:// URL, as",
             1,
         ),
         (["--bogus"], "No such option", 2),
@@ -123,7 +131,7 @@ def test_a_wrong_variable_is_named_not_shown(tmp_path: Path) -> None:
     )
 
     assert ended.code == 1
-    assert ended.error.startswith("webhook_url cannot be used as it is.")
+    assert ended.error.startswith("webhook_url: cannot be used as it is, takes ")
     assert "canary" not in ended.stderr
 
 

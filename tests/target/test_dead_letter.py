@@ -16,7 +16,7 @@ from target_patterns_webhook import replay
 from target_patterns_webhook.batching import Batch
 from target_patterns_webhook.dead_letter import DeadLetters
 from target_patterns_webhook.errors import ConfigError, FatalError
-from target_patterns_webhook.parcel import Refusal, Whole
+from target_patterns_webhook.parcel import Refusal, Whole, key_of
 from tests.support.receiver import Receiver
 
 HOSTILE = [
@@ -50,6 +50,75 @@ def test_a_line_says_when_what_and_why(path: Path) -> None:
     assert (found["stream"], found["status"]) == ("events", 422)
     assert found["response"] == 'said "no"\nloudly'
     assert found["time"].endswith("Z")
+
+
+def test_the_first_refused_records_are_named_in_the_log(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Five of them, with key and reason; then one line says that they are counted."""
+    with DeadLetters(path) as letters:
+        for number in range(20):
+            one = Refusal(
+                Whole(Batch(0, "orders", 0.0, 0), 0, 1),
+                b'{"id":%d}' % number,
+                422,
+                "<html><b>no \x1b[31m" + "x" * 900 + "</b></html>",
+                key_of(b'{"id":%d}' % number, ["id"]),
+            )
+            letters.write([one])
+
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 6
+    for number, line in enumerate(lines[:5]):
+        assert f"a record of stream 'orders' (id {number}) with 422: 'no [31mxx" in line
+        assert str(path) in line
+        assert len(line) < 500
+        assert line.isprintable()
+    assert "only counted" in lines[5]
+
+
+@pytest.mark.parametrize(
+    ("record", "names", "key"),
+    [
+        pytest.param(b'{"id":7,"a":1}', ["id"], "id 7", id="its-key"),
+        pytest.param(b'{"b":"x","a":1}', ["a", "b"], "a 1, b x", id="two"),
+        pytest.param(b'{"uuid":"u-1","a":1}', [], "uuid u-1", id="no-key-but-a-uuid"),
+        pytest.param(b'{"a":1}', [], "", id="nothing-to-name-it-by"),
+        pytest.param(b'{"a":1}', ["id"], "", id="lacks-its-key"),
+        pytest.param(b'{"id":"\\ud800"}', ["id"], "id \\ud800", id="lone-surrogate"),
+        pytest.param(
+            b'{"id":"' + b"x" * 99 + b'"}', ["id"], f"id {'x' * 60}…", id="long"
+        ),
+        pytest.param(b"\xff", ["id"], "", id="no-json"),
+    ],
+)
+def test_a_record_is_named_by_its_key(
+    record: bytes, names: list[str], key: str
+) -> None:
+    """Key properties and their values, shortened; a uuid or an id where it has none."""
+    assert key_of(record, names) == key
+
+
+def test_whoever_is_late_writes_into_no_other_file(path: Path, tmp_path: Path) -> None:
+    """A sender that outlasts the run cannot write where the dead letters were.
+
+    The descriptor may be another file's by then; its record is sent again, not lost.
+    """
+    letters = DeadLetters(path)
+    number = letters._file  # noqa: SLF001 - the descriptor that will be another file's
+    letters.close()
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    try:
+        os.dup2(other, number)
+        with pytest.raises(FatalError, match="after the run had ended"):
+            letters.write([refusal(b"{}")])
+    finally:
+        os.close(other)
+        if other != number:
+            os.close(number)
+
+    assert (tmp_path / "other").read_bytes() == b""
+    assert path.read_bytes() == b""
 
 
 def test_only_the_owner_may_read_it(path: Path) -> None:

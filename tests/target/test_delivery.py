@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import random
@@ -24,7 +25,7 @@ from tests.support.receiver import Receiver, Reply, Request
 from tests.support.simulation import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 FAST = 200.0  # times real time
@@ -39,6 +40,7 @@ def delivery(
     hook: Receiver | str,
     *,
     write_state: Callable[[bytes], object] = len,
+    keys: Callable[[str], Sequence[str]] = lambda _: (),
     fast: float = 1.0,
     **config: Any,  # noqa: ANN401 - any setting
 ) -> Delivery:
@@ -48,6 +50,7 @@ def delivery(
     return Delivery(
         settings(**{**config, "webhook_url": url}),
         write_state=write_state,
+        keys=keys,
         clock=lambda: time.monotonic() * fast,
         wait=lambda condition, seconds: condition.wait(seconds and seconds / fast),
         chance=random.Random(7).random,  # noqa: S311 - jitter
@@ -356,6 +359,71 @@ def test_refused_records_go_to_the_file_before_the_state(tmp_path: Path) -> None
     assert {line["response"] for line in lines} == {f"no {{{n}}} at ***" for n in bad}
 
 
+def test_senders_that_hang_are_awaited_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where connections cannot be broken off (name resolution), the run ends in time.
+
+    All senders have one deadline, not one each.
+    """
+    monkeypatch.setattr("target_patterns_webhook.delivery._LAST_SECONDS", 1.0)
+    taken = iter(range(30))
+
+    def judge(request: Request) -> str | None:
+        del request
+        return None if next(taken, None) is not None else "hang:60"
+
+    with Receiver(judge=judge) as hook:
+        with delivery(
+            hook, batch_size_rows=1, max_parallel_requests=8, timeout_seconds=60
+        ) as crew:
+            for number in range(46):
+                crew.add("s", record(number))
+            eventually(lambda: crew.figures.under_way == 8)
+            for transport in crew._transports:  # noqa: SLF001 - as if it had no effect
+                monkeypatch.setattr(transport, "abort", lambda: None)
+            crew.stop()
+            began = time.monotonic()
+        assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize("on_rejected", ["fail", "dead_letter"])
+def test_a_refused_record_is_reported_with_its_key_and_the_reason(
+    on_rejected: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which record of which stream, and what the receiver said; never the webhook."""
+
+    def judge(request: Request) -> Reply | None:
+        if not any(r["id"] == 3 for r in request.records):
+            return None
+        body = f"field 'n' is\nno number at {request.path}".encode()
+        return Reply(status=400, body=body)
+
+    with Receiver(judge=judge) as hook, contextlib.suppress(RejectedError):
+        crew = delivery(
+            hook,
+            keys={"s": ("shop", "id")}.__getitem__,
+            batch_size_rows=5,
+            on_rejected=on_rejected,
+            dead_letter_path=str(tmp_path / "dead.jsonl"),
+        )
+        with crew:
+            for number in range(10):
+                crew.add("s", b'{"id":%d,"shop":"north"}' % number)
+            crew.drain()
+
+    said = caplog.text
+    if on_rejected == "fail":
+        assert isinstance(crew._problem, RejectedError)  # noqa: SLF001 - what came out
+        said = str(crew._problem)  # noqa: SLF001
+        assert crew._problem.response.startswith("field")  # noqa: SLF001
+    assert "'s'" in said
+    assert "shop north, id 3" in said
+    assert "field 'n' is no number at ***" in said
+    assert "400" in said
+    assert "wh_canary" not in said
+
+
 def test_a_full_disk_moves_no_state() -> None:
     """A dead letter that cannot be written ends the run behind the last safe state."""
     states: list[bytes] = []
@@ -452,6 +520,120 @@ def test_two_runs_send_the_same_keys() -> None:
 
     assert keys[0] == keys[1]
     assert len(set(keys[0])) == 15
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("form", ["array", "ndjson", "envelope"])
+def test_equal_records_survive_a_receiver_that_drops_by_key(
+    form: str, parallel: int
+) -> None:
+    """Batches of equal content, some sent twice, some cut: each record counts once.
+
+    The receiver drops a request whose Idempotency-Key it has stored, as it is told to.
+    A run over the same input that is answered alike uses the same keys again.
+    """
+    runs: list[dict[str, int]] = []
+    for _ in range(2):
+        seen: Counter[str] = Counter()
+        stored: dict[str, int] = {}
+        lock = threading.Lock()
+
+        def judge(request: Request) -> str | int | None:
+            key = request.headers["idempotency-key"]
+            if len(request.records) > 4:
+                return 413
+            with lock:  # noqa: B023 - used within its round
+                seen[key] += 1  # noqa: B023
+                stored.setdefault(key, len(request.records))  # noqa: B023
+                first = seen[key] == 1  # noqa: B023
+            return "accept-reset" if first and int(key[-2], 36) % 3 == 0 else None
+
+        with (
+            Receiver(judge=judge) as hook,
+            delivery(
+                hook,
+                fast=20,
+                batch_size_rows=7,
+                payload_format=form,
+                max_parallel_requests=parallel,
+            ) as crew,
+        ):
+            for number in range(210):
+                crew.add("keyless", b'{"status":"ok","n":%d}' % (number // 70))
+            assert crew.drain()
+        assert sum(stored.values()) == 210
+        assert max(seen.values()) > 1
+        runs.append(stored)
+
+    if parallel == 1:
+        assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "Sat, 21 Nov 2020 12:00:00 GMT"])
+def test_a_retry_after_of_nothing_makes_no_storm(asked: str) -> None:
+    """Three seconds of 429 or 503 that ask for no wait see a handful of requests."""
+    taken = iter(range(40))
+
+    def judge(request: Request) -> Reply | None:
+        if next(taken, None) is not None:
+            return None
+        status = 429 if len(request.wire) % 2 else 503
+        return Reply(status=status, headers={"Retry-After": asked})
+
+    with Receiver(judge=judge) as hook, delivery(hook, batch_size_rows=1) as crew:
+        for number in range(44):
+            crew.add("s", record(number))
+        assert not crew.drain(3)
+        crew.stop()
+
+    refused = [status for status in hook.statuses if status != 200]
+    assert 3 <= len(refused) <= 25
+
+
+@pytest.mark.parametrize("lost", ["accept-reset", "cut", "504"])
+def test_a_409_after_a_lost_answer_is_waited_out(lost: str) -> None:
+    """The receiver still works on the first attempt, twice; then it accepts."""
+    with (
+        Receiver([200, lost, 409, "409:1"]) as hook,
+        delivery(hook, batch_size_rows=1, max_parallel_requests=1) as crew,
+    ):
+        for number in range(5):
+            crew.add("s", record(number))
+        assert crew.drain()
+
+    keys = [request.headers["idempotency-key"] for request in hook.requests]
+    assert hook.statuses[-4:] == [200] * 4
+    assert keys.count(keys[1]) == 4
+    assert set(hook.accepted) == {str(number) for number in range(5)}
+
+
+def test_half_of_all_requests_failing_leaves_a_third_of_the_speed() -> None:
+    """At 100 ms, with resets, 503, cut answers and time-outs, on real sockets.
+
+    0.6 * (1 - p) of what the same senders deliver without faults. A machine that is
+    busy with other things gets three tries.
+    """
+
+    def seconds(share: float, seed: int) -> float:
+        chance = random.Random(seed)  # noqa: S311 - faults
+        faults = ["503", "429", "reset", "accept-reset", "cut", "hang:0.2", "500"]
+
+        def judge(request: Request) -> str | None:
+            del request
+            return chance.choice(faults) if chance.random() < share else None
+
+        with (
+            Receiver(latency=0.1, judge=judge) as hook,
+            delivery(hook, batch_size_rows=1, timeout_seconds=0.6) as crew,
+        ):
+            began = time.monotonic()
+            for number in range(100):
+                crew.add("s", record(number))
+            assert crew.drain()
+            return time.monotonic() - began
+
+    shares = (seconds(0, 1) / seconds(0.5, seed) for seed in range(3))
+    assert any(share >= 0.6 * 0.5 for share in shares)
 
 
 @pytest.mark.parametrize("form", ["array", "ndjson", "envelope"])

@@ -56,10 +56,19 @@ def test_members_are_the_text_of_each_value(
         (b'{"a":1,}', 'it is not valid JSON (Expecting ", column 8)'),
         (b'{"a":}', "it is not valid JSON (Expecting value, column 6)"),
         (b'{"a":01}', "it is not valid JSON (Expecting }, column 7)"),
-        (b'{"a":NaN}', "it holds NaN, which is not JSON"),
-        (b'{"a":-Infinity}', "it holds -Infinity, which is not JSON"),
+        (b'{"a":nan}', "it is not valid JSON (Expecting value, column 6)"),
+        (b'{"a":+Infinity}', "it is not valid JSON (Expecting value, column 6)"),
         (b'{"a":"\xff"}', "it is not UTF-8 (byte 7)"),
-        (b"[" * 5000, "it is nested too deeply (about 1,000 levels)"),
+        pytest.param(
+            b"[" * 5000,
+            "it is not valid JSON (Expecting value, column 5,001)",
+            id="deep-and-open",
+        ),
+        pytest.param(
+            b'{"a":' * 5000 + b"[1,]" + b"}" * 5000,
+            "it is not valid JSON (Expecting value, column 25,004)",
+            id="deep-and-wrong",
+        ),
     ],
     ids=repr,
 )

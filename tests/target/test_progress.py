@@ -65,6 +65,7 @@ def test_the_last_line_adds_up() -> None:
         "accepted",
         "dead_lettered",
         "filtered",
+        "nulled",
         "undelivered",
         "batches",
         "requests",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_patterns_webhook.retry import Backoff, Budget, Verdict, judge
+from target_patterns_webhook.retry import Backoff, Verdict, judge
 
 
 def test_every_status_has_one_meaning() -> None:
     """2xx accepts, 429 and 503 hold everybody, 413 cuts, 400 and 422 refuse.
 
-    408, 425 and the other 5xx are retried; all else, redirects too, ends the run.
+    408, 425 and the other 5xx are retried, and 409 where the batch was sent before; all
+    else, redirects too, ends the run.
     """
     found = {status: judge(status) for status in range(100, 1000)}
 
@@ -23,6 +24,7 @@ def test_every_status_has_one_meaning() -> None:
         **dict.fromkeys(range(200, 300), Verdict.ACCEPTED),
         **dict.fromkeys((408, 425, *range(500, 600)), Verdict.RETRY),
         **dict.fromkeys((429, 503), Verdict.HOLD),
+        409: Verdict.CONFLICT,
         413: Verdict.TOO_LARGE,
         **dict.fromkeys((400, 422), Verdict.REFUSED),
     }
@@ -33,19 +35,43 @@ def test_a_413_that_asks_to_wait_is_temporary() -> None:
     assert judge(413, asked_to_wait=True) is Verdict.RETRY
 
 
-def test_back_off_doubles_up_to_its_cap_under_full_jitter() -> None:
-    """The longest wait doubles from half a second to a minute; the shortest is 0."""
+def test_back_off_grows_up_to_its_cap_under_full_jitter() -> None:
+    """The longest wait grows from half a second to a minute; the shortest is 0."""
     longest, shortest = Backoff(chance=lambda: 1.0), Backoff(chance=lambda: 0.0)
 
-    waits = [longest.wait(n) for n in (1, 2, 3, 7, 8, 9, 10_000)]
-    assert waits == [0.5, 1, 2, 32, 60, 60, 60]
+    waits = [longest.wait(n) for n in (1, 2, 3, 12, 13, 10_000)]
+    assert waits == [0.5, 0.75, 1.125, 0.5 * 1.5**11, 60, 60]
     assert shortest.wait(9) == 0
+
+
+@pytest.mark.parametrize(
+    ("latency", "first"),
+    [(None, 0.5), (0.0, 0.025), (0.02, 0.025), (0.4, 0.1), (2.0, 0.5), (30.0, 0.5)],
+)
+def test_a_first_back_off_is_in_step_with_the_receiver(
+    latency: float | None, first: float
+) -> None:
+    """A quarter of what an accepted request takes, 25 ms to half a second."""
+    longest = Backoff(chance=lambda: 1.0)
+
+    assert longest.wait(1, latency) == first
+    assert longest.wait(3, latency) == pytest.approx(first * 2.25)
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_no_chance_makes_a_probe_early(chance: float) -> None:
+    """Of a receiver that is down: after half a second, 2, 8, 32, then each minute."""
+    backoff = Backoff(chance=lambda: chance)
+
+    for probes, most in enumerate((0.5, 2, 8, 32, 60, 60)):
+        assert 0.8 * most <= backoff.probe(probes) <= most
+    assert backoff.probe(10_000) <= 60
 
 
 def test_waits_spread_evenly_below_the_cap() -> None:
     """Full jitter: senders that failed together do not come back together."""
     chance = random.Random(1)  # noqa: S311 - jitter
-    waits = [Backoff(chance=chance.random).wait(8) for _ in range(4000)]
+    waits = [Backoff(chance=chance.random).wait(13) for _ in range(4000)]
 
     assert max(waits) <= 60
     assert 29 < sum(waits) / len(waits) < 31
@@ -58,13 +84,3 @@ def test_nobody_knocks_earlier_than_asked(asked: float, chance: float) -> None:
     wait = Backoff(chance=lambda: chance).asked(asked)
 
     assert asked <= wait <= asked + 1
-
-
-def test_retries_are_a_share_of_what_succeeds() -> None:
-    """With nothing succeeding the budget is soon empty; success earns it back."""
-    budget = Budget(burst=10, share=0.25)
-    assert sum(budget.spend() for _ in range(100)) == 10
-
-    for _ in itertools.repeat(None, 8):
-        budget.earn()
-    assert sum(budget.spend() for _ in range(100)) == 2

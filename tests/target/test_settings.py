@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ from hypothesis import strategies as st
 from target_patterns_webhook.errors import ConfigError
 from target_patterns_webhook.schema import SCHEMA
 from target_patterns_webhook.settings import Settings
+from target_patterns_webhook.target import TargetPatternsWebhook
+from tests.support.receiver import Receiver
+from tests.target.inside import run_inside
+from tests.target.process import singer
 
 URL = "https://api.patterns.app/api/app/webhooks/canary"
 
@@ -24,7 +30,10 @@ def read(**config: object) -> Settings:
 
 def test_schema_and_settings_name_the_same_things() -> None:
     """Every setting that users see is one that the code reads, and the other way."""
-    theirs = set(SCHEMA["properties"]) - {"validate_records"}  # read by the SDK
+    theirs = set(SCHEMA["properties"]) - {
+        "load_method",
+        "validate_records",
+    }  # the SDK's
 
     assert theirs == {field.name for field in dataclasses.fields(Settings)}
 
@@ -86,6 +95,24 @@ def test_defaults() -> None:
         ),
         pytest.param({"webhook_url": f" {URL}\n"}, "webhook_url", URL, id="spaces"),
         pytest.param({"unknown": 1}, "webhook_url", URL, id="unknown-key"),
+        pytest.param(
+            {"timeout_seconds": Decimal("2.5")}, "timeout_seconds", 2.5, id="sdk"
+        ),
+        pytest.param(
+            {"batch_size_rows": Decimal("500.0")}, "batch_size_rows", 500, id="sdk-int"
+        ),
+        pytest.param({"compression": " GZIP"}, "compression", "gzip", id="case"),
+        pytest.param({"timeout_seconds": "1e1 "}, "timeout_seconds", 10, id="exponent"),
+        pytest.param({"project_id": 7}, "project_id", 7, id="number"),
+        pytest.param(
+            {"revenue_property": "$revenue"}, "revenue_property", "$revenue", id="$"
+        ),
+        pytest.param(
+            {"webhook_url": "https://h/fn:$LATEST/x"},
+            "webhook_url",
+            "https://h/fn:$LATEST/x",
+            id="dollar",
+        ),
         pytest.param({"project_id": "007"}, "project_id", 7, id="project"),
     ],
 )
@@ -99,60 +126,89 @@ def test_taken(config: dict[str, Any], name: str, value: object) -> None:
     [
         pytest.param(
             {"project_id": "phc_abc"},
-            "project_id is 'phc_abc'. It takes the number of a PostHog project.",
+            'project_id: got "phc_abc", takes the number of a PostHog project',
             id="no-project",
         ),
         pytest.param(
             {"batch_size_rows": "many"},
-            "batch_size_rows is 'many'. It takes a whole number, 1 to 1,000,000.",
+            'batch_size_rows: got "many", takes a whole number from 1 to 1000000',
             id="no-number",
         ),
         pytest.param(
             {"batch_size_rows": 2.5},
-            "batch_size_rows is 2.5. It takes a whole number, 1 to 1,000,000.",
+            "batch_size_rows: got 2.5, takes a whole number from 1 to 1000000",
             id="fraction",
         ),
         pytest.param(
             {"batch_size_rows": True},
-            "batch_size_rows is True. It takes a whole number, 1 to 1,000,000.",
+            "batch_size_rows: got true, takes a whole number from 1 to 1000000",
             id="boolean",
         ),
         pytest.param(
             {"max_parallel_requests": 0},
-            "max_parallel_requests is 0. It takes a whole number, 1 to 128.",
+            "max_parallel_requests: got 0, takes a whole number from 1 to 128",
             id="too-small",
         ),
         pytest.param(
             {"timeout_seconds": 0},
-            "timeout_seconds is 0. It takes a number, above 0, up to 3,600.",
+            "timeout_seconds: got 0, takes a number above 0, up to 3600",
             id="no-time",
         ),
         pytest.param(
             {"timeout_seconds": "nan"},
-            "timeout_seconds is 'nan'. It takes a number, above 0, up to 3,600.",
+            'timeout_seconds: got "nan", takes a number above 0, up to 3600',
             id="nan",
         ),
         pytest.param(
             {"compression": "zstd"},
-            "compression is 'zstd'. It takes none or gzip.",
+            'compression: got "zstd", takes one of none, gzip',
             id="choice",
         ),
         pytest.param(
             {"allowed_event_types": [1]},
-            "allowed_event_types is [1]. It takes event names, as an array or as text "
-            "with commas.",
+            "allowed_event_types: got [1], takes event names, as an array or "
+            'comma-separated: "$pageview, signup"',
             id="names",
         ),
         pytest.param(
             {"dead_letter_path": 7},
-            "dead_letter_path is 7. It takes text.",
+            "dead_letter_path: got 7, takes text",
             id="path",
         ),
         pytest.param(
             {"webhook_url": None},
-            "webhook_url is missing. It takes an http:// or https:// URL, as Patterns "
-            "shows it on the webhook node.",
+            "webhook_url: not set, takes an http:// or https:// URL, as Patterns "
+            "shows it on the webhook node",
             id="missing",
+        ),
+        pytest.param(
+            {"allowed_event_types": [""]},
+            'allowed_event_types: got [""], with an empty name in it, takes event '
+            'names, as an array or comma-separated: "$pageview, signup"',
+            id="empty-name",
+        ),
+        pytest.param(
+            {"allowed_event_types": ["a", None]},
+            'allowed_event_types: got ["a", null], takes event names, as an array or '
+            'comma-separated: "$pageview, signup"',
+            id="null-name",
+        ),
+        pytest.param(
+            {"batch_size_rows": '"500"'},
+            'batch_size_rows: got "\\"500\\"", in quotation marks (leave them out), '
+            "takes a whole number from 1 to 1000000",
+            id="quoted-number",
+        ),
+        pytest.param(
+            {"max_retry_seconds": Decimal("-0.5")},
+            "max_retry_seconds: got -0.5, takes a number from 0 to 604800",
+            id="decimal",
+        ),
+        pytest.param(
+            {"dead_letter_path": "${DEAD}"},
+            'dead_letter_path: got "${DEAD}", a placeholder that nothing has filled '
+            "in, takes text",
+            id="unfilled",
         ),
     ],
 )
@@ -183,6 +239,17 @@ def test_refused(config: dict[str, Any], line: str) -> None:
         {"signing_secret": "whsec_canary!"},
         {"signing_secret": "whsec_"},
         {"signing_secret": 5},
+        {"webhook_url": f"'{URL}'"},
+        {"webhook_url": "${CANARY}".lower()},
+        {"webhook_url": "https://host/${canary}"},
+        {"webhook_url": "https://host/<canary>"},
+        {"headers": {"Authorization": "Bearer ${canary}"}},
+        {"headers": {"Authorization": "Bearer <canary>"}},
+        {"headers": {"Authorization": "'Bearer canary'"}},
+        {"headers": '\'{"Authorization": "canary"}\''},
+        {"headers": "{{ canary }}"},
+        {"signing_secret": '"whsec_canary"'},
+        {"signing_secret": "null"},
     ],
     ids=str,
 )
@@ -192,6 +259,132 @@ def test_a_bad_secret_is_not_shown(config: dict[str, Any]) -> None:
         read(**config)
 
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        (
+            {"webhook_url": f'"{URL}"'},
+            "webhook_url: is in quotation marks (leave them out), takes an http://",
+        ),
+        (
+            {"webhook_url": "$WEBHOOK_URL"},
+            "webhook_url: is a placeholder that nothing has filled in, takes an http",
+        ),
+        (
+            {"webhook_url": "https://host/<id>/${ID}"},
+            "webhook_url: is a placeholder that nothing has filled in, takes an http",
+        ),
+        (
+            {"headers": {"Authorization": "Bearer $TOKEN"}},
+            "headers: is not usable: Authorization is a placeholder that nothing has",
+        ),
+        (
+            {"headers": "'{}'"},
+            "headers: is in quotation marks (leave them out), takes an object",
+        ),
+        (
+            {"signing_secret": "{{ var('secret') }}"},
+            "signing_secret: is a placeholder that nothing has filled in, takes whsec_",
+        ),
+    ],
+)
+def test_a_secret_that_is_none_is_told(config: dict[str, Any], line: str) -> None:
+    """Quotation marks, or a variable that was never filled in, are said to be that."""
+    with pytest.raises(ConfigError) as caught:
+        read(**config)
+
+    assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "AUTHORIZATION"])
+def test_two_credentials_for_one_request_are_refused(name: str) -> None:
+    """A user name in the URL would replace the header without a word."""
+    with pytest.raises(ConfigError) as caught:
+        read(webhook_url="https://u:canary@h.example", headers={name: "Bearer canary"})
+
+    assert str(caught.value) == (
+        "headers: holds Authorization, and webhook_url a user name or password, of "
+        "which a request can carry one; leave out the other"
+    )
+
+
+def test_one_credential_is_sent() -> None:
+    """A user name in the URL alone, or a header alone, reaches the receiver."""
+    sent = []
+    for user, headers in (("u:p%40w@", {}), ("", {"Authorization": "Bearer b"})):
+        with Receiver() as receiver:
+            url = receiver.url.replace("://", f"://{user}")
+            run_inside({"webhook_url": url, "headers": headers}, singer(range(1)))
+            sent += [r.headers["authorization"] for r in receiver.requests]
+
+    basic = base64.b64encode(b"u:p@w").decode()
+    assert sent == [f"Basic {basic}", "Bearer b"]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("batch_size", "; did you mean batch_size_rows?"),
+        ("Webhook-URL", "; did you mean webhook_url?"),
+        ("url", "; did you mean webhook_url?"),
+        ("default_target_schema", ""),
+    ],
+)
+def test_an_unknown_key_is_a_warning(
+    caplog: pytest.LogCaptureFixture, key: str, hint: str
+) -> None:
+    """A key that is no setting is named, with the one that was probably meant."""
+    TargetPatternsWebhook(config={"webhook_url": URL, key: "canary"})
+
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        f"Unknown setting {key} is ignored{hint}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "warned"),
+    [("append-only", 0), (None, 0), ("upsert", 1), ("OVERWRITE", 1)],
+)
+def test_a_webhook_only_appends(
+    caplog: pytest.LogCaptureFixture,
+    method: str | None,
+    warned: int,
+) -> None:
+    """`upsert` and `overwrite` change nothing here, which is said once."""
+    TargetPatternsWebhook(config={"webhook_url": URL, "load_method": method})
+
+    words = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert (
+        words
+        == [f"load_method is {str(method).lower()}, but a webhook only appends."]
+        * warned
+    )
+
+
+def test_the_sdks_settings_are_read_alike(caplog: pytest.LogCaptureFixture) -> None:
+    """Text and decimals do for the SDK's own settings too, and objects are checked."""
+    given = {
+        "flattening_enabled": "no",
+        "flattening_max_depth": Decimal("2.0"),
+        "stream_maps": '{"s": {"a": "1"}}',
+        "_select": [],
+    }
+    target = TargetPatternsWebhook(config={"webhook_url": URL, **given})
+    with pytest.raises(ConfigError, match=r"^stream_maps\.s: is not of the form"):
+        TargetPatternsWebhook(config={"webhook_url": URL, "stream_maps": {"s": 1}})
+
+    with pytest.raises(ConfigError, match=r"^stream_map_config: cannot be") as broken:
+        TargetPatternsWebhook(
+            config={"webhook_url": URL, "stream_map_config": '{"salt": "canary'}
+        )
+
+    assert "canary" not in str(broken.value)
+    assert target.config["flattening_enabled"] is False
+    assert target.config["flattening_max_depth"] == 2
+    assert target.config["stream_maps"] == {"s": {"a": "1"}}
+    assert [r for r in caplog.records if r.levelname == "WARNING"] == []
 
 
 def test_secrets_do_not_print() -> None:
@@ -235,11 +428,11 @@ json_values = st.recursive(
 @given(name=st.sampled_from(sorted(SCHEMA["properties"])), value=json_values)
 def test_any_value_is_taken_or_refused_in_one_line(name: str, value: object) -> None:
     """Whatever stands in a config file, it is used or answered with one sentence."""
-    line = f"{name} is used"
+    line = f"{name}: is used"
     try:
         read(**{name: value})
     except ConfigError as error:
         line = str(error)
 
-    assert line.startswith(f"{name} ")
+    assert line.startswith(f"{name}: ")
     assert "\n" not in line

@@ -89,7 +89,7 @@ class Patterns:
             asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
             sql = str(asked["sql"])
             answer = await asyncio.to_thread(self.table.ask, sql)
-        except (msgspec.MsgspecError, KeyError):
+        except (ValueError, KeyError):  # msgspec's and Unicode's are such
             return _json({"error": 'The body must be {"sql": "select ..."}'}, 400)
         except TableError as exc:
             return _json({"error": str(exc)}, 400)

@@ -1,6 +1,8 @@
 """The figures on the page: what arrived, how fast, how late, when it happened.
 
-A duplicate is a row whose (webhook, uuid) has arrived before.
+A duplicate is a row whose (webhook, uuid) has arrived before. Lag is of what came
+after the first run: a backfill is no delay. So only what PostHog took in (`created_at`;
+where a record has none, what happened) after a webhook's first record arrived counts.
 """
 
 from __future__ import annotations
@@ -37,9 +39,15 @@ from webhook, newest where timestamp >= newest.day - interval 89 day
 group by all order by day
 """
 LAG = """
-with lag as (
+with began as (
+    select webhook, min(received_at) as first from webhook group by webhook
+), lag as (
     select epoch(received_at - timestamp) as s
-    from webhook where timestamp is not null
+    from webhook join began using (webhook)
+    where timestamp is not null and first < coalesce(
+        try_cast(case when json_valid(record) then record ->> '$.created_at' end
+            as timestamptz) at time zone 'UTC',
+        timestamp)
 )
 select bucket, count(*) as "rows" from (
     select case when s < 1 then '< 1 s' when s < 60 then '< 1 min'

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+class Statement(msgspec.Struct, forbid_unknown_fields=True):
+    """What the control path for SQL takes."""
+
+    sql: str
+
+
 def routes(data: Path, control: Control) -> list[Route]:
     """Open the table under `data`, and say which paths there are.
 
@@ -38,10 +44,10 @@ def routes(data: Path, control: Control) -> list[Route]:
     taken = capture.CaptureEndpoint(state)
 
     async def sql(request: Request) -> Response:
-        statement = (await request.json())["sql"]
         try:
+            statement = msgspec.json.decode(await request.body(), type=Statement).sql
             answer = await state.table.raw(statement)
-        except ChdbError as exc:
+        except (ChdbError, ValueError) as exc:  # msgspec's and Unicode's are such
             return JSONResponse({"error": str(exc)}, 400)
         return Response(
             answer or b'{"meta":[],"data":[],"rows":0}', media_type="application/json"
@@ -50,8 +56,8 @@ def routes(data: Path, control: Control) -> list[Route]:
     async def behaviour(request: Request) -> Response:
         if request.method == "PATCH":
             try:
-                state.behaviour = state.behaviour.patched(await request.json())
-            except msgspec.ValidationError as exc:
+                state.behaviour = state.behaviour.patched(await request.body())
+            except ValueError as exc:  # msgspec's and Unicode's are such
                 return JSONResponse({"error": str(exc)}, 400)
         return Response(
             msgspec.json.encode(state.behaviour), media_type="application/json"

@@ -33,20 +33,26 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     compress: bool = True  # packing costs this machine more than the query does
 
     def __post_init__(self) -> None:
-        """Refuse a time zone that there is not."""
+        """Refuse a time zone that there is not, and a clock that has no time."""
         try:
             ZoneInfo(self.project_timezone)
-        except (OSError, ValueError) as exc:
+        except (KeyError, OSError, ValueError) as exc:  # KeyError: it is not found
             msg = f"no such project_timezone: {self.project_timezone}"
             raise ValueError(msg) from exc
+        try:
+            self.now()
+        except OverflowError as exc:
+            msg = "frozen_at and clock_offset_seconds give no instant of a calendar"
+            raise ValueError(msg) from exc
 
-    def patched(self, patch: dict[str, Any]) -> Behaviour:
-        """Return a copy with some switches turned.
+    def patched(self, body: bytes) -> Behaviour:
+        """Return a copy with some switches turned, as a JSON object names them.
 
         Raises:
-            msgspec.ValidationError: There is no such switch, or no such value.
+            ValueError: It is no such object, or there is no such switch or value.
 
         """
+        patch = msgspec.json.decode(body, type=dict[str, Any])
         return msgspec.convert(msgspec.to_builtins(self) | patch, Behaviour)
 
     def now(self) -> datetime:

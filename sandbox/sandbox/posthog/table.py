@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 # The engine, sort key and partition are PostHog's (posthog/models/event/sql.py).
+# So are copies of one event the rows of one day that share event, distinct_id and uuid,
+# and the version that stays is the newest by `_timestamp`, when Kafka had the event; a
+# row that is put in by SQL had it when it was taken in, in whatever order it is put in.
 # `visible_at` is ours: when Kafka and the insert have brought the row to readers.
 _EVENTS = """
 create table if not exists events (
@@ -31,7 +34,7 @@ create table if not exists events (
   `$session_id` String,
   `$window_id` String,
   visible_at DateTime64(6, 'UTC') default created_at,
-  _timestamp DateTime default now()
+  _timestamp DateTime default toDateTime(created_at)
 ) engine = ReplacingMergeTree(_timestamp)
 partition by toYYYYMM(timestamp)
 order by (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid))
@@ -40,6 +43,7 @@ settings parts_to_throw_insert = 1000000, parts_to_delay_insert = 1000000
 _SETTINGS = (
     "optimize_on_insert = 0",  # copies in one insert stay copies, as between two
     "max_partitions_per_insert_block = 0",
+    "mutations_sync = 1",  # what was deleted is gone when the statement is answered
     "min_insert_block_size_bytes = 67108864",  # large inserts in little memory
     "output_format_json_quote_64bit_integers = 0",
     "output_format_json_escape_forward_slashes = 0",
@@ -113,7 +117,8 @@ class Table:
         return await loop.run_in_executor(self._worker, self._run, sql)
 
     def _run(self, sql: str) -> bytes:
-        merges = re.match(r"\s*optimize\b", sql, re.IGNORECASE)
+        # a deletion is carried out like a merge: it would wait for one for ever
+        merges = re.match(r"\s*(optimize|alter|delete)\b", sql, re.IGNORECASE)
         if not re.match(
             r"\s*(select|with|describe|explain|show)\b", sql, re.IGNORECASE
         ):

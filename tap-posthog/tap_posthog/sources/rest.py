@@ -10,6 +10,7 @@ It shows no `created_at`: late arrivals are found only inside the lookback.
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,9 +19,11 @@ import msgspec
 from tap_posthog import instants, properties
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.errors import AuditError
+from tap_posthog.names import EVERY, Names
 from tap_posthog.reader import Batch
 from tap_posthog.region import Key
 from tap_posthog.rows import instant
+from tap_posthog.scope import Scope
 from tap_posthog.transport import Request
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # where PostHog puts what has no good 
 AHEAD = timedelta(seconds=5)  # as the list's own default bound
 FEW = 10_000  # keys that are sent; fewer are not worth pruning
 NULL = msgspec.Raw(b"null")
+logger = logging.getLogger("tap-posthog")
 
 
 class RestRow(msgspec.Struct, gc=False):
@@ -55,6 +59,7 @@ class RestRow(msgspec.Struct, gc=False):
     person_properties: msgspec.Raw
 
 
+Identity = tuple[str, str, bytes, bytes]
 _Cells = dict[str, msgspec.Raw]
 _answer = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _results = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
@@ -64,14 +69,18 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 class RestReader:
     """Reads what happened from the lookback's start on, a page at a time."""
 
-    def __init__(self, client: Client, settings: Settings, at: Key | None) -> None:
-        """Go on from a key; without one, from `start_at` or the first event."""
+    def __init__(self, client: Client, settings: Settings, bookmark: Bookmark) -> None:
+        """Go on from a bookmark; without one, from `start_at` or the first event."""
         self._client = client
         self._settings = settings
         self._path = f"/api/projects/{settings.project_id}/events/"
-        self._at = at
+        self._scope = Scope.of(settings)
+        self._bookmark = Bookmark(  # of one clock: the other is not shown here
+            at=bookmark.at, scope=bookmark.scope, widening=bookmark.widening
+        )
+        self._said = False
         self._largest = 0  # page yet seen
-        self._sent: set[Key] = set()  # by a follower, and may come once more
+        self._sent: set[Identity] = set()  # by a follower, and may come once more
         self._prune_at = FEW
 
     def probe(self) -> None:
@@ -91,29 +100,64 @@ class RestReader:
 
         """
         self.probe()  # the list knows no now(); its answers say when they were written
-        start, end = self._start(), self._end()
+        end = self._end()
+        if not self._said:  # of a follower's cycles the first one says so
+            self._said = True
+            until = f"up to {instants.spell(end)}"
+            logger.info("%s", self._scope.reading(self._at, until))
+        yield from self._change_scope()
+        for rows, key in self._pages(self._start(), end, self._scope.names):
+            # Within the lookback the bookmark stays: those were sent before.
+            if self._at is None or key.timestamp > self._at.timestamp:
+                self._bookmark = self._bookmark.forward_to(key)
+            yield Batch(rows, self._bookmark)
+
+    def _change_scope(self) -> Iterator[Batch]:
+        """Read what the settings ask for beyond the state's scope, up to the lookback.
+
+        From there on everything is read again in any case.
+        """
+        if self._bookmark.scope != self._scope:
+            narrowed = self._bookmark.narrowed(self._scope)
+            self._bookmark = narrowed.widen(self._scope)
+        for region in self._bookmark.widening_regions():
+            start = max(instants.at(region.first_tick), FIRST)
+            end = min(instants.at(region.end_tick), self._start())
+            for rows, key in self._pages(start, end, region.names):
+                self._bookmark = self._bookmark.widened_to(key)
+                yield Batch(rows, self._bookmark)
+        if self._bookmark.widening:
+            self._bookmark = self._bookmark.widened()
+            yield Batch([], self._bookmark)
+
+    @property
+    def _at(self) -> Key | None:
+        return self._bookmark.at
+
+    def _pages(
+        self, start: datetime, end: datetime, names: Names
+    ) -> Iterator[tuple[list[Row], Key]]:
+        """Give the rows of each page, and the key that it ends with."""
         while start < end:
             stop = min(start + SPAN, end)
-            yield from self._window(start, stop)
+            yield from self._window(start, stop, names)
             start = stop
 
-    def _window(self, start: datetime, end: datetime) -> Iterator[Batch]:
-        cursor, seen = start, set[str]()
+    def _window(
+        self, start: datetime, end: datetime, names: Names
+    ) -> Iterator[tuple[list[Row], Key]]:
+        cursor, seen = start, set[Identity]()
         while True:
             page = self._page(cursor - TICK, end)
-            rows = [row for row in page if row.uuid not in seen]
+            rows = [row for row in page if _identity(row) not in seen]
             if not rows:
                 self._check_ties(cursor, end, len(page))
                 return
             last = rows[-1].timestamp
             if instants.read(last) != cursor:
                 cursor, seen = instants.read(last), set()
-            seen |= {row.uuid for row in rows if row.timestamp == last}
-            # Within the lookback the bookmark stays: those were sent before.
-            key = Key(last, rows[-1].uuid)
-            if self._at is None or last > self._at.timestamp:
-                self._at = key
-            yield Batch(self._unsent(rows), Bookmark(at=self._at), "forward")
+            seen |= {_identity(row) for row in rows if row.timestamp == last}
+            yield self._unsent(rows, names), Key(last, rows[-1].uuid)
 
     def _check_ties(self, cursor: datetime, end: datetime, count: int) -> None:
         """Stop where one timestamp has more events than a page shows.
@@ -149,17 +193,12 @@ class RestReader:
         self._largest = max(self._largest, len(rows))
         return rows
 
-    def _unsent(self, rows: list[RestRow]) -> list[Row]:
+    def _unsent(self, rows: list[RestRow], names: Names) -> list[Row]:
         """Keep what is asked for; a follower's cycles overlap, and send once."""
-        wanted = [row for row in rows if self._is_wanted(row)]
+        wanted = [row for row in rows if _is_named(row, names)]
         if self._settings.follow_seconds:
-            keys = [Key(row.timestamp, row.uuid) for row in wanted]
-            wanted = [
-                row
-                for row, key in zip(wanted, keys, strict=True)
-                if key not in self._sent
-            ]
-            self._sent.update(keys)
+            wanted = [row for row in wanted if _identity(row) not in self._sent]
+            self._sent.update(map(_identity, wanted))
             self._prune()
         return cast("list[Row]", wanted)  # whose created_at may be None here
 
@@ -171,17 +210,8 @@ class RestReader:
         if len(self._sent) < self._prune_at:
             return
         first = instants.spell(self._start())
-        self._sent = {key for key in self._sent if key.timestamp >= first}
+        self._sent = {each for each in self._sent if each[0] >= first}
         self._prune_at = max(FEW, 2 * len(self._sent))
-
-    def _is_wanted(self, row: RestRow) -> bool:
-        """Filter by name here: the list itself takes one name at most."""
-        include = self._settings.include_events
-        exclude = self._settings.exclude_events
-        if not include and not exclude:
-            return True
-        name = properties.loads(bytes(row.event).decode())
-        return (not include or name in include) and name not in exclude
 
     def _start(self) -> datetime:
         start = self._settings.start_at or FIRST
@@ -196,13 +226,23 @@ class RestReader:
         return min(now, end) if end else now
 
 
+def _identity(row: RestRow) -> Identity:
+    """Return what PostHog's table tells rows apart by."""
+    return row.timestamp, row.uuid, bytes(row.event), bytes(row.distinct_id)
+
+
+def _is_named(row: RestRow, names: Names) -> bool:
+    """Filter by name here: the list itself takes one name at most."""
+    return names == EVERY or properties.loads(bytes(row.event).decode()) in names
+
+
 def _rows(body: bytes) -> list[RestRow]:
     try:
         return [_row(cells) for cells in _results(_answer(body)["results"])]
     except KeyError:
         msg = "the answer has no results"
         raise ValueError(msg) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Lone surrogates, which the fast decoder refuses, and broken UTF-8.
         answer = properties.loads(body.decode("utf-8", "replace"))
         if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
@@ -237,7 +277,7 @@ def _row(cells: _Cells) -> RestRow:
 def _inner(cells: _Cells, name: str) -> _Cells:
     try:
         return _object(cells.get(name, NULL)) or {}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = properties.loads(_text(cells, name))
         return _encoded(value) if isinstance(value, dict) else {}
 

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
-from tap_posthog.bookmark import Bookmark
+from tap_posthog.bookmark import REPLICATION_KEY, Bookmark
 from tap_posthog.rows import LineWriter, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.singerlib import Catalog
 
     from tap_posthog.source import Row
     from tap_posthog.tap import TapPostHog
@@ -59,7 +61,7 @@ class Events(Stream):
 
     name = "events"
     primary_keys: ClassVar[list[str]] = ["uuid"]
-    replication_key = "timestamp"
+    replication_key = REPLICATION_KEY
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # values stay as they are
 
     def __init__(self, tap: TapPostHog) -> None:
@@ -98,9 +100,17 @@ class Events(Stream):
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Put no bound of the SDK's on the bookmark: the server's clock is ours."""
 
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Keep the one replication key that there is, whether it is named or not."""
+        super().apply_catalog(catalog)
+        self.replication_key = REPLICATION_KEY
+
     @property
     def bookmark(self) -> Bookmark:
-        """Where the state says that this stream stands."""
+        """Where the state says that this stream stands; a full table has no state."""
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            return Bookmark()
         return Bookmark.from_state(self.stream_state)
 
     @override
@@ -151,9 +161,17 @@ class Events(Stream):
             yield decoded(row, columns)
 
     def _stand_at(self, bookmark: Bookmark) -> None:
-        self.stream_state.clear()
-        self.stream_state.update(bookmark.to_state())
-        self.state_manager.is_flushed = False
+        if bookmark.at:
+            self.stream_state.clear()
+            self.stream_state.update(bookmark.to_state())
+            self.state_manager.is_flushed = False
+
+    # Private in the SDK: it also writes a state that has no bookmark yet, which would
+    # stand in a store for a whole one, or be merged over it.
+    @override
+    def _write_state_message(self) -> None:
+        if self.stream_state.get("replication_key_value"):
+            super()._write_state_message()
 
     @override
     def log(
