@@ -20,7 +20,7 @@ from tap_posthog.sources.query import QuerySource
 from tap_posthog.transport import Request
 from tap_posthog.waits import Waits
 from tests.support.raw import RawServer
-from tests.tap.running import settings
+from tests.tap.running import config, run_here, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -632,3 +632,30 @@ def test_several_threads_share_one_client(sandbox: Sandbox) -> None:
             future.result()
 
     assert asker.traffic.requests == len(sandbox.requests()) == 30
+
+
+@pytest.mark.parametrize(
+    ("action", "times"),
+    [
+        pytest.param("524", 6, id="cloudflares-time"),
+        pytest.param("hang:20", 4, id="its-own-time"),
+    ],
+)
+def test_what_is_too_slow_is_read_in_smaller_parts(
+    sandbox: Sandbox, action: str, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A gateway's time limit and the tap's own one cost requests, and no event."""
+    sandbox.sql(
+        "insert into events (uuid, event, distinct_id, timestamp, created_at, "
+        "properties) select generateUUIDv4(), 'e', 'u', toDateTime64('2026-01-01', 6) "
+        "+ number, toDateTime64('2026-01-02', 6), '{}' from numbers(200)"
+    )
+    rule = {"path": "/query/", "skip": 1, "times": times, "actions": [action]}
+    sandbox.fault(rule | {"share": 1})
+
+    with caplog.at_level(logging.INFO, "tap-posthog"):
+        outcome = run_here(config(sandbox, request_timeout_seconds=1))
+
+    assert len(outcome.uuids) == len({*outcome.uuids}) == 200
+    assert "in smaller parts" in caplog.text
+    assert "waiting" not in caplog.text

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_posthog.bookmark import Bookmark
+from tap_posthog.errors import AuthError
 from tap_posthog.region import Key
 from tap_posthog.run import LOOK_BACK_SECONDS, QUERY_SECONDS, Run
 from tap_posthog.sources import rest
@@ -169,9 +170,9 @@ class Quiet(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def quiet_posthog() -> Iterator[str]:
+def quiet_posthog(kind: type[Quiet] = Quiet) -> Iterator[str]:
     """Serve a PostHog without events; give its URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -180,6 +181,50 @@ def quiet_posthog() -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class Dense(Quiet):
+    """A PostHog with two full pages, the first of them busy, and a key that expires."""
+
+    busy = threading.Event()
+
+    def do_POST(self) -> None:
+        """Answer the first page with a 503, and the second with a 401 behind it."""
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        status, results = "200 OK", "[]"
+        if "as region" in asked:
+            ends = '"2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z"'
+            results = f'[[0, 200, {ends}, "2026-11-22T10:00:00Z"]]'
+        elif "as stretch" in asked:
+            grain = int(asked.partition("2208988800000, ")[2].partition(")")[0])
+            start = (1_795_168_800_000 + 2_208_988_800_000) // grain
+            results = f"[[{start}, 100], [{start + 1}, 100]]"
+        elif "order by timestamp" in asked and not self.busy.is_set():
+            self.busy.set()
+            status = "503 Busy\r\nRetry-After: 600"
+        elif "order by timestamp" in asked:
+            time.sleep(0.3)
+            status = "401 Unauthorized"
+        body = f'{{"results": {results}}}' if status.startswith("200") else ""
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.wfile.write((head + body).encode())
+
+
+def test_a_run_that_another_page_ended_says_why() -> None:
+    """The page that waited came first, and the user still reads of the key."""
+    Dense.busy.clear()
+    began = time.monotonic()
+    with quiet_posthog(Dense) as url:
+        given = settings(base_url=url, page_size=100, max_concurrent_queries=2)
+        with (
+            pytest.raises(AuthError, match=r"does not know the API key \(401\)"),
+            Run(given, ["event"]) as run,
+        ):
+            for _ in run.batches(Bookmark()):
+                pass
+
+    assert Dense.busy.is_set()
+    assert time.monotonic() - began < 60
 
 
 class Flat(Pauses):
@@ -254,13 +299,12 @@ def test_a_thousand_cycles_need_no_more_than_one(tmp_path: Path) -> None:
         )
         until = time.monotonic() + 200  # 12 s, on a quiet machine
         while Quiet.requests - began < 1_000 and process.poll() is None:
-            assert time.monotonic() < until, "it no longer asks"
+            if time.monotonic() > until:
+                process.kill()  # it no longer asks
             time.sleep(0.05)
-        sockets = [
-            each
-            for each in Path(f"/proc/{process.pid}/fd").iterdir()
-            if "socket" in str(each.resolve())
-        ]
+        assert process.poll() is None
+        files = Path(f"/proc/{process.pid}/fd").iterdir()
+        sockets = [each for each in files if "socket" in str(each.resolve())]
         process.terminate()
         _, err = process.communicate(timeout=60)
 
