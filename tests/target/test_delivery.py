@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -506,6 +507,28 @@ def test_an_outage_of_ten_minutes_is_waited_out() -> None:
 
     assert sum(request.at < end for request in hook.requests) <= 30
     assert Counter(hook.accepted) == Counter(str(n) for n in range(1000))
+
+
+def test_an_outage_is_told_with_the_wait_before_the_next_probe(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log says how long everybody waits, not how long one batch would."""
+    clock = Clock(FAST)
+    with Receiver(judge=lambda _: "503") as hook:
+        crew = Delivery(
+            settings(webhook_url=hook.url, batch_size_rows=1),
+            write_state=len,
+            clock=clock,
+            wait=clock.wait,
+            chance=lambda: 0.0,  # no back-off of a batch is a second long
+        )
+        with crew:
+            crew.add("s", record(1))
+            assert not crew.drain(180)
+            crew.stop()
+
+    told = re.findall(r"Service Unavailable\. Trying again in (\d+) s", caplog.text)
+    assert {"2", "6", "26", "48"} & set(told) == {"2", "6", "26", "48"}
 
 
 def test_two_runs_send_the_same_keys() -> None:
