@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 SYNCED := .venv/.synced
 BIN := .venv/bin
+# Or every process would compile all that it imports, each time anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test prove check bench build docs clean
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,11 @@ from tests.support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# With this set each process that a test starts compiles all that it imports, each time
+# anew: Meltano takes five seconds instead of two, the sandbox two instead of one.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Nothing here is timed: a busy machine makes no property false.
 settings.register_profile(
