@@ -219,7 +219,7 @@ def test_a_query_that_times_out_twice_is_too_much() -> None:
     """Once may be bad luck; twice in a row less is asked for, as after a 504."""
     moment = Time()
     with RawServer(playing(None, None)) as server:
-        asker = fake(server.url, moment, request_timeout_seconds=1)
+        asker = fake(server.url, moment, request_timeout_seconds=2)
         with pytest.raises(errors.TooHeavyError, match="request_timeout_seconds"):
             asker.call(QUESTION, parsed)
         assert moment.slept == [1]
@@ -255,7 +255,7 @@ def test_a_time_out_is_tried_again(
             talk.send(ANSWER)
 
     with RawServer(play) as server:
-        asker = fake(server.url, moment, request_timeout_seconds=1)
+        asker = fake(server.url, moment, request_timeout_seconds=2)
         assert asker.call(QUESTION, parsed, divisible=divisible)
         asker.close()
 
