@@ -39,7 +39,7 @@ NOWHERE = "http://127.0.0.1:9"
         ({"base_url": "http://no.invalid", "max_wait_seconds": 0}, "be resolved"),
         ({"page_size": "many"}, 'page_size: got "many", takes a whole number'),
         ({"flattening_max_depth": "x"}, "flattening_max_depth: is not of the form"),
-        ({"stream_maps": {"events": {"a": "1 +"}}}, "stream_maps: "),
+        ({"stream_maps": {"events": {"a": "1 +"}}}, "stream_maps cannot be used: "),
     ],
 )
 def test_an_error_is_one_line_and_status_1(
