@@ -40,7 +40,7 @@ NOWHERE = "http://127.0.0.1:9"
         ({"page_size": "many"}, 'page_size: got "many", takes a whole number'),
         ({"flattening_max_depth": "x"}, 'flattening_max_depth: got "x", takes a whole'),
         ({"stream_maps": {"events": 1}}, "stream_maps.events: is not of the form"),
-        ({"stream_maps": {"events": {"a": "1 +"}}}, "stream_maps: "),
+        ({"stream_maps": {"events": {"a": "1 +"}}}, "stream_maps cannot be used: "),
     ],
 )
 def test_an_error_is_one_line_and_status_1(

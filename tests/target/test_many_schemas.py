@@ -22,9 +22,11 @@ COLUMNS = ("uuid", "event", "distinct_id", "timestamp", "properties")
 
 def schemas(count: int, *, keys: bool) -> bytes:
     """Return so many SCHEMA messages, each unlike the last, with a record behind."""
-    lines = []
+    lines: list[str] = []
     for number in range(count):
-        columns = {name: {} for name in (*COLUMNS, f"more{number % 7}")}
+        columns: dict[str, object] = {
+            name: {} for name in (*COLUMNS, f"more{number % 7}")
+        }
         message = {
             "type": "SCHEMA",
             "stream": "s",

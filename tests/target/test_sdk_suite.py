@@ -42,6 +42,21 @@ class TestSuite(Suite):  # type: ignore[misc, valid-type]  # made at run time
             yield receiver
             assert sum(receiver.counts.values()) > 0
 
+    def test_target_invalid_schema(self, resource: Receiver) -> None:
+        """A SCHEMA without properties, which the suite calls invalid, is taken.
+
+        JSON Schema has no such rule, and taps of stores without columns write it.
+        """
+        path = files("singer_sdk.testing.target_test_streams")
+        runner = TargetTestRunner(
+            TargetPatternsWebhook,
+            config={**CONFIG, "webhook_url": resource.url},
+            input_io=io.StringIO((path / "invalid_schema.singer").read_text()),
+        )
+        runner.sync_all()
+
+        assert runner.stdout == ""
+
 
 class TestSuiteOnTheSdkPath(TestSuite):
     """And so it does where a setting sends each record through the SDK."""
