@@ -111,8 +111,9 @@ class DeadlineAdapter(HTTPAdapter):
     def _watch(self, manager: PoolManager) -> None:
         """Derive the manager's pools and connections: those of SOCKS are its own."""
         pools: dict[str, Any] = {}
-        for scheme, pool in manager.pool_classes_by_scheme.items():
-            base: Any = pool.ConnectionCls
+        given: dict[str, Any] = manager.pool_classes_by_scheme
+        for scheme, pool in given.items():
+            base = pool.ConnectionCls
             direct = base._new_conn is HTTPConnection._new_conn  # noqa: SLF001 - not SOCKS
             kinds = (_Timed, _Direct, base) if direct else (_Timed, base)
             connection = type(base.__name__, kinds, {"deadline": self._deadline})

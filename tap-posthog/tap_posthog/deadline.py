@@ -87,7 +87,8 @@ class Deadline:
 
     def look_up(self, host: str, port: int) -> _Addresses:
         """Resolve a name, in a thread of its own: a resolver takes no time-out."""
-        self._lookup = answers = queue.SimpleQueue()
+        answers: queue.SimpleQueue[_Addresses | Exception] = queue.SimpleQueue()
+        self._lookup = answers
 
         def ask() -> None:
             try:

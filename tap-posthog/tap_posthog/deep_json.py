@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from simplejson import RawJSON
+from simplejson import RawJSON  # type: ignore[import-untyped]  # has none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

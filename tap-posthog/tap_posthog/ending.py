@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import BinaryIO
 
 ERROR = 1
 SIGNAL_EXIT = 128  # the shell's convention: 143 is SIGTERM, 130 is SIGINT
@@ -83,6 +84,13 @@ def last_words_in_a_handler(program: str, line: str) -> None:
     clear = "\r\x1b[K" if os.isatty(2) else ""  # of a live line
     with contextlib.suppress(OSError):
         os.write(2, f"{clear}{text}\n".encode())
+
+
+def write_whole(out: BinaryIO, data: bytes) -> None:
+    """Write all of it: with PYTHONUNBUFFERED a signal ends a write half-way."""
+    left = memoryview(data)
+    while left:
+        left = left[out.write(left) :]
 
 
 def discard(descriptor: int) -> None:

@@ -15,11 +15,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from requests.utils import (
-    get_environ_proxies,
-    prepend_scheme_if_needed,
-    select_proxy,
-)
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
@@ -86,9 +82,9 @@ def _variable(scheme: str, proxy: str) -> str:
 def _checked(proxy: str, variable: str) -> str:
     """Return a proxy's URL with its scheme."""
     try:
-        proxy = prepend_scheme_if_needed(proxy, "http")
+        proxy = proxy if "://" in proxy else f"http://{proxy}"  # as requests does
         parsed = parse_url(proxy)
-    except (LocationParseError, TypeError, ValueError):  # TypeError: without a host
+    except (LocationParseError, ValueError):
         parsed = None
     scheme = (parsed and parsed.scheme) or ""
     if not (parsed and parsed.host) or scheme not in {"http", "https", *_SOCKS}:

@@ -21,6 +21,7 @@ from tap_posthog.ending import (
     discard,
     is_one_stop,
     last_words_in_a_handler,
+    write_whole,
 )
 from tap_posthog.errors import OutputError
 
@@ -124,7 +125,7 @@ def _write_out(data: bytes) -> None:
         sys.stdout.write(data.decode())
         return
     sys.stdout.flush()
-    binary.write(data)
+    write_whole(binary, data)
     binary.flush()
 
 

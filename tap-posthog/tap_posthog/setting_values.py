@@ -34,6 +34,7 @@ NOTHING = {"null", "none", "undefined"}
 PLACEHOLDER = re.compile(
     r"\$\{\w+\}|\{\{.*\}\}|(?:^|\s)(?:\$[A-Z][A-Z0-9_]*|<[^<>:/]+>|%\w+%)$"
 )
+CREDENTIALS = re.compile(r"\S*:\S*@")  # of a URL
 # What Meltano calls its own, and old versions of it have put among the settings.
 MELTANOS = frozenset({"load_schema"})
 
@@ -84,10 +85,10 @@ class Setting:
             why = slip(got)
         if got is None or (isinstance(got, str) and not got.strip()):
             what = "not set"
-        elif self.entry.get("secret"):
+        elif self.entry.get("secret") or self.kind == "object":  # may hold one
             what = f"is {why}" if why else "cannot be used as it is"
         else:
-            text = json.dumps(got, default=_shown)
+            text = CREDENTIALS.sub("***@", json.dumps(got, default=_shown))
             what = "got " + (text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
             what += why and f", {why}"
         msg = f"{self.name}: {what}, takes {self.takes or self._form()[1]}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EARLIEST_FOLLOW = 10  # seconds; below it a follower only burns the request quota
 TIME = 'a date or time such as "2022-08-05T12:00:00" (UTC, or with an offset)'
-KNOWN = settings_of(
+OWN = settings_of(
     SETTINGS_SCHEMA,
     {
         "api_key": "a personal API key (phx_...) with the scope query:read, from "
@@ -38,8 +38,8 @@ KNOWN = settings_of(
 KEY = re.compile(r"[\w.~+/=-]+", re.ASCII)
 # From where on a URL leads to a page of PostHog's or into its API.
 BEYOND = re.compile(
-    r"/(?:api|api/(?:environments|event|organizations|projects|users)\b.*"
-    r"|(?:project|organization)/.*)$"
+    r"/(?:api(?:/(?:environments|event|organizations|projects|users)(?:/.*)?)?"
+    r"|project/\d.*)$"
 )
 RELATIVE = re.compile(
     r"\b(?:ago|yesterday|today|now|last|since|(?:hour|day|week|month|year)s?)\b",
@@ -81,15 +81,13 @@ class Settings:
             ConfigError: one line that names the key, what it got and what it takes.
 
         """
-        given = {
-            name: setting.read(config.get(name)) for name, setting in KNOWN.items()
-        }
-        given["api_key"] = _api_key(KNOWN["api_key"], given["api_key"])
-        given["base_url"] = _base_url(KNOWN["base_url"], given["base_url"])
+        given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
+        given["api_key"] = _api_key(OWN["api_key"], given["api_key"])
+        given["base_url"] = _base_url(OWN["base_url"], given["base_url"])
         for name in ("start_at", "end_at"):
-            given[name] = _instant(KNOWN[name], given[name])
+            given[name] = _instant(OWN[name], given[name])
         if given["project_id"] is None:
-            KNOWN["project_id"].refuse(None)
+            OWN["project_id"].refuse(None)
         settings = cls(
             late_window=timedelta(days=given.pop("late_window_days")),
             settle=timedelta(seconds=given.pop("settle_seconds")),
@@ -105,9 +103,13 @@ def with_defaults(
 ) -> dict[str, Any]:
     """Fill in each own default, and move the alias `start_date` to `start_at`.
 
-    A key that is absent and one that is null are the same: Meltano sends both.
+    A key that is absent and one that is null or blank are the same: Meltano sends all.
     """
-    given = {key: value for key, value in config.items() if value is not None}
+    given = {
+        key: value
+        for key, value in config.items()
+        if value is not None and str(value).strip()
+    }
     alias = given.pop("start_date", None)
     if alias is not None:
         given.setdefault("start_at", alias)

@@ -7,6 +7,7 @@ import functools
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from tap_posthog.bookmark import Bookmark
 from tap_posthog.config_input import read_config, read_variables, warn_of_unknown
+from tap_posthog.errors import ConfigError
 from tap_posthog.inputs import (
     bookmarks_of,
     checked_catalog,
@@ -23,7 +25,7 @@ from tap_posthog.output import Output
 from tap_posthog.run import TEST_SECONDS, Run
 from tap_posthog.scope import Scope
 from tap_posthog.setting_values import Setting, read_builtin, settings_of
-from tap_posthog.settings import KNOWN, Settings, with_defaults
+from tap_posthog.settings import OWN, Settings, with_defaults
 from tap_posthog.settings_schema import SETTINGS_SCHEMA
 from tap_posthog.streams.events import Events
 
@@ -92,7 +94,7 @@ class TapPostHog(Tap):
         self._config = with_defaults(given, SETTINGS_SCHEMA)
         if raise_errors:  # not for discovery, which needs no account
             builtin = self.builtin()
-            warn_of_unknown(given, {*KNOWN, *builtin, *ALIASES})
+            warn_of_unknown(given, {*OWN, *builtin, *ALIASES})
             Settings.from_config(self._config)
             self._config |= read_builtin(self._config, builtin)
         return []
@@ -101,7 +103,7 @@ class TapPostHog(Tap):
     # keys arrive as the text that they are, and are read like any other.
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - a class property
-        names = {*KNOWN, *cls.builtin(), *ALIASES}
+        names = {*OWN, *cls.builtin(), *ALIASES}
         return dict(read_variables(cls._env_var_prefix, names))
 
     @classmethod
@@ -134,11 +136,14 @@ class TapPostHog(Tap):
         **options: Any,
     ) -> None:
         """Run the tap, once what came in as files is known to be readable."""
-        super().invoke(
-            state=state and checked_state(state),
-            catalog=catalog and checked_catalog(catalog, Events.name),
-            **options,
-        )
+        try:
+            super().invoke(
+                state=state and checked_state(state),
+                catalog=catalog and checked_catalog(catalog, Events.name),
+                **options,
+            )
+        except ConfigValidationError as error:  # the SDK would log a line too many
+            raise ConfigError("; ".join(error.errors)) from None
 
     # Private in the SDK: its handler writes a state while a record may be half written.
     @override

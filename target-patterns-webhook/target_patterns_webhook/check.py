@@ -6,7 +6,8 @@ that a request goes: through the proxy, to the end of the TLS handshake.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -58,7 +59,7 @@ def reach(settings: Settings) -> str:
 def _connect(url: str, found: Environment, seconds: float) -> None:
     deadline = Deadline()
     deadline.start(seconds)
-    adapter = DeadlineAdapter(deadline)
+    adapter: Any = DeadlineAdapter(deadline)
     try:
         pool = adapter.get_connection_with_tls_context(
             requests.Request("POST", url).prepare(),
@@ -69,11 +70,11 @@ def _connect(url: str, found: Environment, seconds: float) -> None:
         # What urllib3 does at the start of a request, which nothing public does alone.
         connection = pool._get_conn()  # noqa: SLF001
         connection.timeout = seconds
-        if pool.proxy is not None and pool.scheme == "https":
-            pool._prepare_proxy(connection)  # noqa: SLF001 - CONNECT, then TLS
-        else:
-            connection.connect()
-        connection.close()
+        with contextlib.closing(connection):
+            if pool.proxy is not None and pool.scheme == "https":
+                pool._prepare_proxy(connection)  # noqa: SLF001 - CONNECT, then TLS
+            else:
+                connection.connect()
     finally:
         adapter.close()
 

@@ -274,7 +274,8 @@ class Delivery:
 
     def _report(self, parcel: Parcel, answer: Answer) -> None:
         """Log what a person would want to know, once or seldom."""
-        wait = parcel.not_before - self._clock()
+        until = max(parcel.not_before, self._holdings.gate.held_until)
+        wait = until - self._clock()
         if answer.note and answer.note not in self._noted:
             self._noted.add(answer.note)
             logger.warning("%s", answer.note)

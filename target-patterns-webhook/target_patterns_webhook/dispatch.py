@@ -165,7 +165,7 @@ class Dispatch:
         self.retries[answer.cause] += 1
         if answer.stale and not parcel.stale:
             parcel.stale = True
-            self.gate.leave(attempt)
+            self.gate.lost(attempt)
             self._push(parcel)
             return
         parcel.failures += 1

@@ -44,7 +44,7 @@ class Gate:
         self._backoff = backoff
         self._outage = max(_OUTAGE, senders)
         self._row = 0  # failures since anything was accepted
-        self._held_until = 0.0
+        self.held_until = 0.0  # nobody may start before
         self._asked_until = 0.0  # by a Retry-After: not ours to shorten
         self._era = 0
         self._latency: float | None = None  # of what is accepted
@@ -57,11 +57,11 @@ class Gate:
 
     def admits(self, now: float) -> bool:
         """Return whether one more request may start."""
-        return self.under_way < self._room and now >= self._held_until
+        return self.under_way < self._room and now >= self.held_until
 
     def wake_at(self) -> float | None:
         """Return from when on a request may start, None where only an answer helps."""
-        return self._held_until if self.under_way < self._room else None
+        return self.held_until if self.under_way < self._room else None
 
     def enter(self) -> Attempt:
         """Count a request in; ask ``admits`` first."""
@@ -73,6 +73,12 @@ class Gate:
         """Count a request out that tells nothing of the receiver's strength."""
         del attempt
         self.under_way -= 1
+
+    def lost(self, attempt: Attempt) -> None:
+        """Count a request out that may be repeated at once: its connection was old."""
+        self.leave(attempt)
+        if attempt.era == self._era:
+            self._note(attempt, pressed=False, asked=False)
 
     def answered(self, attempt: Attempt, answer: Answer, now: float) -> None:
         """Count a request out that the receiver dealt with, whatever it said."""
@@ -111,12 +117,12 @@ class Gate:
             asked = self._backoff.asked(asked)
             wait, held = max(wait, asked), max(held, asked)
             self._asked_until = max(self._asked_until, now + asked)
-        self._hold(max(self._held_until, now + held), now)
+        self._hold(max(self.held_until, now + held), now)
         return wait
 
     def hurry(self, now: float) -> None:
         """Let a probe through at once, unless the receiver itself asked to wait."""
-        self._hold(min(self._held_until, max(now, self._asked_until)), now)
+        self._hold(min(self.held_until, max(now, self._asked_until)), now)
 
     def _note(self, attempt: Attempt, *, pressed: bool, asked: bool) -> None:
         self._row += 1
@@ -130,5 +136,5 @@ class Gate:
             self.limit.restart()
 
     def _hold(self, until: float, now: float) -> None:
-        self.waited += max(until, now) - max(self._held_until, now)
-        self._held_until = until
+        self.waited += max(until, now) - max(self.held_until, now)
+        self.held_until = until

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import simpleeval
+import simpleeval  # type: ignore[import-untyped]  # has none
 from singer_sdk import mapper
 from singer_sdk.exceptions import MappingError
 
@@ -49,11 +49,11 @@ def _what(error: BaseException) -> str:
         error = error.__cause__
     match error:
         case KeyError() | IndexError():
-            return "it has no such key"
+            return "no such key"
         case simpleeval.NameNotDefined():
-            return "it has no such column"
+            return "no such column"
         case simpleeval.AttributeDoesNotExist():
-            return "a value in it has no such attribute"
+            return "no such attribute"
     return type(error).__name__
 
 

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from target_patterns_webhook.check import reach
 from target_patterns_webhook.delivery import Delivery
+from target_patterns_webhook.ending import write_whole
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
 from target_patterns_webhook.intake import BatchInterruptedError, Intake
 from target_patterns_webhook.jsontext import MalformedError
@@ -142,7 +143,7 @@ class Run:
             if buffer is None:
                 self._out.write(state.decode() + "\n")
             else:
-                buffer.write(state + b"\n")
+                write_whole(buffer, state + b"\n")
             self._out.flush()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is closed"

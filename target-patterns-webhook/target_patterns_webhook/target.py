@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Target
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -109,12 +110,16 @@ class TargetPatternsWebhook(Target):
         **given: Any,  # noqa: ANN401 - the SDK's arguments
     ) -> None:
         """Run the target, or only look whether it could run."""
-        if test and not given.get("about"):
-            values, env = (config.config, config.parse_env) if config else ({}, False)
-            target = cls(config=values, parse_env_config=env)
-            click.echo(reach(target.settings))
-        else:
-            super().invoke(config=config, **given)
+        try:
+            if test and not given.get("about"):
+                values = config.config if config else {}
+                env = bool(config and config.parse_env)
+                target = cls(config=values, parse_env_config=env)
+                click.echo(reach(target.settings))
+            else:
+                super().invoke(config=config, **given)
+        except ConfigValidationError as error:  # the SDK would log a line too many
+            raise ConfigError("; ".join(error.errors)) from None
 
     @classmethod
     def cb_config(

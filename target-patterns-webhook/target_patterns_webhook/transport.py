@@ -142,8 +142,7 @@ class Transport:
     def _failure(self, cause: Cause, seconds: float, *, silent: bool) -> Answer:
         """Name what went wrong, in words of our own."""
         if fatal := self._fatal(cause):
-            name, *words = fatal
-            return Answer(Verdict.FATAL, name, *words, seconds=seconds)
+            return Answer(Verdict.FATAL, *fatal, seconds=seconds)
         late = {Failure.TIMED_OUT, Failure.NO_CONNECTION}
         if self._deadline.overdue or cause.kind in late:
             message = f"The webhook did not answer within {seconds:.3g} s."

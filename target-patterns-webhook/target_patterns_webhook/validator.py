@@ -9,9 +9,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import ValidationError, validators
-from jsonschema_specifications import REGISTRY
+from jsonschema_specifications import (  # type: ignore[import-untyped]  # has none
+    REGISTRY,
+)
 from referencing.exceptions import Unresolvable
-from simplejson import RawJSON
+from simplejson import RawJSON  # type: ignore[import-untyped]  # has none
 from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
@@ -55,7 +57,7 @@ class Validator(BaseJSONSchemaValidator):
         if not valid:
             msg = "it breaks its draft's rules"
             raise InvalidJSONSchema(msg)
-        self._validator = _extended(draft)(schema, registry=REGISTRY)
+        self._validator = _validator(draft, schema)
 
     def validate(self, record: dict[str, Any]) -> None:
         """Raise InvalidRecord, caused by a ValidationError, where it does not fit."""
@@ -69,8 +71,14 @@ class Validator(BaseJSONSchemaValidator):
 
 def _is_valid(draft: Any, schema: dict[str, Any]) -> bool:  # noqa: ANN401 - as below
     """Do as ``draft.check_schema``, which knows no Decimal."""
-    meta = _extended(draft)(draft.META_SCHEMA, registry=REGISTRY)
+    meta = _validator(draft, draft.META_SCHEMA)
     return next(meta.iter_errors(schema), None) is None
+
+
+def _validator(draft: Any, schema: dict[str, Any]) -> Any:  # noqa: ANN401 - as below
+    # Where a reference leads to a ``$schema``, jsonschema would go on with its own.
+    bare = {name: says for name, says in schema.items() if name != "$schema"}
+    return _extended(draft)(bare, registry=REGISTRY)
 
 
 @cache
@@ -82,7 +90,8 @@ def _extended(draft: Any) -> Any:  # noqa: ANN401 - a validator class of jsonsch
     types = draft.TYPE_CHECKER
     if draft not in _OLD_DRAFTS:
         types = types.redefine("integer", _is_integer)
-    return validators.extend(draft, keywords, type_checker=types)
+    extend: Any = validators.extend  # untyped in its stubs
+    return extend(draft, keywords, type_checker=types)
 
 
 def _guarded(name: str, check: Callable[..., Any]) -> Callable[..., Any]:
@@ -143,7 +152,7 @@ def is_multiple(number: Any, divisor: Any) -> bool:  # noqa: ANN401 - int, float
         return a * pow(10, p - q, b) % b == 0
     if q - p > math.log10(abs(a)) + 1:
         return False
-    return a % (b * 10 ** (q - p)) == 0
+    return a % (b * int(10 ** (q - p))) == 0
 
 
 def _scaled(number: float | Decimal) -> tuple[int, int]:

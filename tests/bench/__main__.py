@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import airbyte, cost, environment, pair, tap, target
+from tests.bench import airbyte, cost, environment, goodput, pair, tap, target
 from tests.bench.ground import Ground
 from tests.bench.process import REPOSITORY
 from tests.bench.report import Report
@@ -20,6 +20,7 @@ from tests.bench.report import Report
 SECTIONS = {
     "tap": tap.measure,
     "target": target.measure,
+    "goodput": goodput.measure,
     "pair": pair.measure,
     "airbyte": airbyte.measure,
     "cost": cost.measure,

@@ -7,8 +7,8 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import certifi
 import pytest
-import requests.certs
 
 from tap_posthog import environment as tap
 from tap_posthog.errors import ConfigError as TapError
@@ -160,9 +160,9 @@ def test_what_cannot_be_used_is_said_before_any_request(
             {"REQUESTS_CA_BUNDLE": "/nowhere"}, HTTP, "/nowhere", None, id="no-tls"
         ),
         pytest.param(
-            {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": requests.certs.where()},
+            {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": certifi.where()},
             HTTPS,
-            requests.certs.where(),
+            certifi.where(),
             None,
             id="empty",
         ),
@@ -284,6 +284,36 @@ def test_a_proxy_gets_its_password_and_the_server_does_not(
     if tls:
         assert SECRET.encode() not in proxy.heads[0]
         assert b"Proxy-Authorization" not in inner[0]
+
+
+@both
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"])
+def test_a_proxy_may_speak_tls_itself(
+    program: Program,
+    close: bytes,
+    authority: tuple[ssl.SSLContext, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes through it is read to the end, on a connection that is kept or not.
+
+    Of a plain http URL's https proxy requests itself checks no certificate.
+    """
+
+    def play(talk: Talk) -> None:
+        talk.upgrade(authority[0])
+        for _ in range(1 if close else 2):
+            talk.read()
+            talk.send(OK.replace(b"Content", close + b"Content"))
+
+    with RawServer(play) as proxy:
+        monkeypatch.setenv("http_proxy", f"https://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority[1]))
+        with closing(program(HTTP)) as attempt:
+            found = [attempt().what for _ in range(2)]
+
+    assert found == ["200", "200"]
+    assert len(proxy.talks) == (2 if close else 1)
 
 
 @both

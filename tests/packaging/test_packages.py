@@ -23,8 +23,11 @@ TWINS = [
     "setting_values.py",
     "connection.py",
     "deadline.py",
+    "deep_json.py",
+    "ending.py",
     "environment.py",
     "failures.py",
+    "map_errors.py",
     "retry_after.py",
 ]
 

@@ -123,7 +123,11 @@ class Pipe:
             target_log = stack.enter_context((folder / "target.log").open("wb"))
             states = stack.enter_context((folder / "states").open("wb"))
             tap = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=tap_log, cwd=folder
+                command,
+                stdout=subprocess.PIPE,
+                stderr=tap_log,
+                cwd=folder,
+                process_group=0,
             )
             stack.callback(_end, tap)
             target = subprocess.Popen(
@@ -132,6 +136,7 @@ class Pipe:
                 stdout=states,
                 stderr=target_log,
                 cwd=folder,
+                process_group=tap.pid,  # a Ctrl-C is for both
             )
             stack.callback(_end, target)
             assert tap.stdout is not None

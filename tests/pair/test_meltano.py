@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.pair.ends import API_KEY, START
-from tests.pair.pipe import installed
+from tests.pair.pipe import PATIENCE, installed
 
 if TYPE_CHECKING:
     from tests.pair.ends import Ends
@@ -31,6 +33,18 @@ class Project:
         done = self.tried(*arguments, **variables)
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+    def started(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a command as the leader of a process group, as a terminal does."""
+        return subprocess.Popen(
+            (installed("meltano"), *arguments),
+            cwd=self.folder,
+            env={**os.environ, **variables, "NO_COLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
 
     def tried(
         self, *arguments: str, **variables: str
@@ -145,3 +159,36 @@ def test_a_refresh_that_failed_and_a_filter_that_changed_lose_nothing(
     assert "what this adds behind the bookmark, 1,00" in widened
     assert "Done: 0 events" in merged
     assert ends.arrived() == dict.fromkeys(ends.sent(), 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_goes_on_from_the_state_that_meltano_had(
+    ends: Ends, project: Project, number: signal.Signals
+) -> None:
+    """Ctrl-C gives SIGINT to Meltano and both programs, and Meltano adds SIGTERM.
+
+    That is one stop, as is SIGTERM to Meltano alone: each program says so, at the level
+    of errors. Meltano keeps the states that it had by then; what was delivered behind
+    the last of them comes again in the next run, and nothing is missing.
+    """
+    ends.ingest(ROWS)
+    ends.sandbox.behave(latency_seconds=0.1)
+    variables = {**at(ends), "TAP_POSTHOG_PAGE_SIZE": "100"}
+    run = ("run", f"--state-id-suffix={number.name}", "posthog-to-patterns")
+    process = project.started("--log-level=error", *run, **variables)
+    end = time.monotonic() + PATIENCE
+    while ends.count() < ROWS // 5:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    group = number is signal.SIGINT
+    (os.killpg if group else os.kill)(process.pid, number)
+    output, _ = process.communicate(timeout=PATIENCE)
+    ends.sandbox.behave(latency_seconds=0)
+    project.meltano(*run, **at(ends))
+
+    assert process.returncode == (1 if group else 143), output
+    assert output.count(f"Stopped by {number.name}. ") == 2, output
+    assert "What was read is delivered" in output
+    assert ends.arrived().keys() == ends.sent()
+    assert ends.arrived().total() < 2 * ROWS

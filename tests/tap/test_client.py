@@ -75,7 +75,7 @@ def test_a_fault_is_tried_again(sandbox: Sandbox, action: str) -> None:
     assert moment.slept == [1, 2, 4]
 
 
-@pytest.mark.parametrize("status", [504, 512, 513])
+@pytest.mark.parametrize("status", [504, 512, 513, 524])
 def test_a_question_that_is_too_much_is_handed_back(
     sandbox: Sandbox, status: int
 ) -> None:

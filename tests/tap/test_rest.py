@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -145,7 +145,7 @@ def test_a_changed_filter_reads_what_it_adds_in_the_list_too(sandbox: Sandbox) -
     """Behind the lookback, which is read again in any case; and it is resumable."""
     for name in ("signup", "paid"):
         named(sandbox, name, 200, f"{START} + number * 60")
-    more = {"rest_lookback_minutes": 10}
+    more: dict[str, Any] = {"rest_lookback_minutes": 10}
     first = listed(sandbox, include_events="signup", **more)
     sandbox.behave(events_list_max=100)
 

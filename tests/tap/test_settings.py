@@ -90,6 +90,8 @@ def test_defaults_are_the_documented_ones() -> None:
         ({"include_events": ""}, "include_events", ()),
         ({"base_url": "https://h/api-gw/ph"}, "base_url", "https://h/api-gw/ph"),
         ({"base_url": "https://h/api/ph"}, "base_url", "https://h/api/ph"),
+        ({"base_url": "https://h/api/event-gw/"}, "base_url", "https://h/api/event-gw"),
+        ({"base_url": "HTTPS://h/project/ph"}, "base_url", "HTTPS://h/project/ph"),
         ({"page_size": Decimal("500.0")}, "page_size", 500),
         ({"page_size": Decimal("5e2")}, "page_size", 500),
         ({"page_size": "5e2"}, "page_size", 500),
@@ -128,8 +130,10 @@ def test_start_date_is_an_alias() -> None:
     """`start_date` is taken for `start_at`, which wins where both are given."""
     alias = settings(start_date="2022-01-01")
     both = settings(start_date="2022-01-01", start_at="2023-01-01")
+    blank = settings(start_date="2022-01-01", start_at=" ")
 
     assert alias.start_at == datetime(2022, 1, 1, tzinfo=UTC)
+    assert blank.start_at == alias.start_at
     assert both.start_at == datetime(2023, 1, 1, tzinfo=UTC)
 
 
@@ -308,9 +312,12 @@ def test_a_key_that_is_none_is_told_without_a_request(key: str, why: str) -> Non
         "https://user:CANARY@posthog.example.com",
         "https://user:CANARY@posthog.example.com:port",
         "user:CANARY@posthog.example.com",
+        "'https://user:CANARY@posthog.example.com'",
+        "user:CANARY@${HOST}",
+        ["https://user:CANARY@posthog.example.com"],
     ],
 )
-def test_a_password_in_the_url_is_never_repeated(url: str) -> None:
+def test_a_password_in_the_url_is_never_repeated(url: object) -> None:
     """A password that was written into `base_url` is in no message."""
     with pytest.raises(ConfigError) as caught:
         settings(base_url=url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 
 import pytest
 from requests.structures import CaseInsensitiveDict
@@ -19,6 +20,58 @@ def test_an_answer_is_unpacked(members: list[bytes]) -> None:
     headers = CaseInsensitiveDict({"content-encoding": "GZIP"})
 
     assert Answer(200, headers, body).unpacked().body == b"[1]"
+
+
+def raw(body: bytes) -> bytes:
+    """Pack as some servers do that say deflate: without zlib's head and sum."""
+    return zlib.compress(body, wbits=-zlib.MAX_WBITS)
+
+
+BODY = b'{"results": [[1]]}' * 100
+
+
+@pytest.mark.parametrize(
+    ("encodings", "body"),
+    [
+        pytest.param("gzip", gzip.compress(BODY), id="gzip"),
+        pytest.param("x-gzip", gzip.compress(BODY), id="x-gzip"),
+        pytest.param("deflate", zlib.compress(BODY), id="deflate"),
+        pytest.param("Deflate", raw(BODY), id="raw-deflate"),
+        pytest.param("identity", BODY, id="identity"),
+        pytest.param("", BODY, id="empty"),
+        pytest.param(" , identity, ", BODY, id="nothing"),
+        pytest.param("deflate, gzip", gzip.compress(zlib.compress(BODY)), id="two"),
+        pytest.param("x-gzip,identity,deflate", raw(gzip.compress(BODY)), id="three"),
+    ],
+)
+def test_an_answer_is_read_in_every_encoding(encodings: str, body: bytes) -> None:
+    """Though only gzip was asked for: proxies answer with others."""
+    answer = Answer(200, {"Content-Encoding": encodings}, body)
+
+    assert answer.unpacked().body == BODY
+
+
+@pytest.mark.parametrize(
+    ("encodings", "named"),
+    [
+        ("br", "compressed with br,"),
+        ("gzip, zstd", "compressed with zstd,"),
+        ("compress", "compressed with compress,"),
+        ("\xff" * 99, "compressed with something unknown,"),
+    ],
+)
+def test_an_encoding_that_cannot_be_read_is_named(encodings: str, named: str) -> None:
+    """Or nobody would find the proxy that does it."""
+    with pytest.raises(NoAnswerError, match=named):
+        Answer(200, {"Content-Encoding": encodings}, gzip.compress(BODY)).unpacked()
+
+
+@pytest.mark.parametrize("kept", [1, 9, -9, -1])
+def test_a_deflated_answer_that_was_cut_off_is_none(kept: int) -> None:
+    """Neither form of it is read as if it were whole."""
+    for body in (zlib.compress(BODY), raw(BODY)):
+        with pytest.raises(NoAnswerError, match="decompressed"):
+            Answer(200, {"Content-Encoding": "deflate"}, body[:kept]).unpacked()
 
 
 def test_an_answer_without_a_body_keeps_its_status() -> None:

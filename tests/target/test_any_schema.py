@@ -101,7 +101,7 @@ def test_any_root_is_taken(schema: Any, config: dict[str, object]) -> None:  # n
 def test_an_events_columns_are_found_behind_a_reference() -> None:
     """A stream of events is shaped as one, wherever its schema names the columns."""
     names = ("uuid", "event", "distinct_id", "timestamp", "properties")
-    row = {"properties": {name: {} for name in names}}
+    row: dict[str, Any] = {"properties": {name: {} for name in names}}
     record = {"id": 1, **dict.fromkeys(names, "v"), "properties": {"$ip": "::1"}}
     for schema in ({"$ref": "#/d", "d": row}, {"anyOf": [row, {"type": "null"}]}):
         _, arrived = send(schema, record, record_format="connector")

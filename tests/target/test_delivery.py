@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -508,6 +509,28 @@ def test_an_outage_of_ten_minutes_is_waited_out() -> None:
     assert Counter(hook.accepted) == Counter(str(n) for n in range(1000))
 
 
+def test_an_outage_is_told_with_the_wait_before_the_next_probe(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log says how long everybody waits, not how long one batch would."""
+    clock = Clock(FAST)
+    with Receiver(judge=lambda _: "503") as hook:
+        crew = Delivery(
+            settings(webhook_url=hook.url, batch_size_rows=1),
+            write_state=len,
+            clock=clock,
+            wait=clock.wait,
+            chance=lambda: 0.0,  # no back-off of a batch is a second long
+        )
+        with crew:
+            crew.add("s", record(1))
+            assert not crew.drain(180)
+            crew.stop()
+
+    told = re.findall(r"Service Unavailable\. Trying again in (\d+) s", caplog.text)
+    assert {"2", "6", "26", "48"} & set(told) == {"2", "6", "26", "48"}
+
+
 def test_two_runs_send_the_same_keys() -> None:
     """The same input makes the same bodies and keys, in any run."""
     keys = []
@@ -588,6 +611,23 @@ def test_a_retry_after_of_nothing_makes_no_storm(asked: str) -> None:
 
     refused = [status for status in hook.statuses if status != 200]
     assert 3 <= len(refused) <= 25
+
+
+@pytest.mark.parametrize("lost", ["accept-reset", "cut", "504"])
+def test_a_409_after_a_lost_answer_is_waited_out(lost: str) -> None:
+    """The receiver still works on the first attempt, twice; then it accepts."""
+    with (
+        Receiver([200, lost, 409, "409:1"]) as hook,
+        delivery(hook, batch_size_rows=1, max_parallel_requests=1) as crew,
+    ):
+        for number in range(5):
+            crew.add("s", record(number))
+        assert crew.drain()
+
+    keys = [request.headers["idempotency-key"] for request in hook.requests]
+    assert hook.statuses[-4:] == [200] * 4
+    assert keys.count(keys[1]) == 4
+    assert set(hook.accepted) == {str(number) for number in range(5)}
 
 
 def test_half_of_all_requests_failing_leaves_a_third_of_the_speed() -> None:

@@ -174,6 +174,38 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert (code, stdout) == (-signal.SIGTERM, b"")
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_a_second_signal_of_another_kind(
+    tmp_path: Path,
+    later: bool,  # noqa: FBT001 - a column
+) -> None:
+    """Ctrl-C under a runner gives SIGINT, then its SIGTERM: that is one stop.
+
+    Two seconds later it is somebody who does not want to wait.
+    """
+    held = Held()
+    with Receiver(judge=held) as receiver:
+        process = start(tmp_path, {"webhook_url": receiver.url, "batch_size_rows": 1})
+        feed(process, SCHEMA + record(1) + state(1))
+        assert held.arrived.wait(PATIENCE)
+        process.send_signal(signal.SIGINT)
+        time.sleep(3 if later else 0.05)
+        process.send_signal(signal.SIGTERM)
+        if not later:
+            time.sleep(0.5)
+            assert process.poll() is None
+            held.released.set()
+        ended = finish(process)
+        held.released.set()
+
+    if later:
+        assert (ended.code, ended.states) == (-signal.SIGTERM, [])
+    else:
+        assert (ended.code, ended.states) == (130, [{"upto": 1}])
+        assert ended.error.startswith("Stopped by SIGINT.")
+        assert ended.summary["undelivered"] == 0
+
+
 def test_a_closed_output_ends_the_run(tmp_path: Path) -> None:
     """With nobody to read the states the target stops, though its input is open."""
     read_end, write_end = os.pipe()
@@ -190,7 +222,7 @@ def test_a_closed_output_ends_the_run(tmp_path: Path) -> None:
         process.stderr.close()
 
     assert code == 1
-    assert "target-patterns-webhook: Standard output was closed" in words
+    assert "| Standard output was closed" in words.splitlines()[-1]
     assert "Traceback" not in words
     assert "BrokenPipe" not in words
 

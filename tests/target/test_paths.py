@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from target_patterns_webhook import map_errors
+from target_patterns_webhook.batching import Batcher
+from target_patterns_webhook.transport import Transport
+from target_patterns_webhook.watermark import Watermark
 from tests.support.receiver import Receiver
 from tests.target.inside import run_inside
 from tests.target.test_singer import HOSTILE
@@ -133,20 +137,63 @@ def test_validation_names_the_place_not_the_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "number", "problem"),
+    ("expression", "number", "problem", "advice"),
     [
-        ("nope(", 1, "Failed to parse expression nope("),
-        ("canary", 2, "Failed to evaluate simpleeval expressions canary"),
-        ("a + 'x'", 3, "TypeError in an expression"),
+        (
+            "nope(",
+            1,
+            "stream_maps cannot be used: Failed to parse expression nope(",
+            "Fix stream_maps and run again.",
+        ),
+        (
+            "canary",
+            2,
+            "stream_maps: s.x = canary failed on a record (no such column)",
+            "Write record.get('NAME') for a column that not every record has.",
+        ),
+        (
+            'o["$url"]',
+            2,
+            'stream_maps: s.x = o["$url"] failed on a record (no such key)',
+            'Write o.get("$url"), which is null there.',
+        ),
+        (
+            "_['o']['p'][ 'q' ]",
+            2,
+            "stream_maps: s.x = _['o']['p'][ 'q' ] failed on a record (no such key)",
+            "Write _.get('o', {}).get('p', {}).get('q'), which is null there.",
+        ),
+        (
+            "a + 'x'",
+            3,
+            "stream_maps: s.x = a + 'x' failed on a record (TypeError)",
+            "Fix the expression and run again.",
+        ),
+        (
+            "1 / 0",
+            2,
+            "stream_maps: s.x = 1 / 0 failed on a record (ZeroDivisionError)",
+            "Fix the expression and run again.",
+        ),
+        (
+            "json.loads(a)",
+            2,
+            "stream_maps: s.x = json.loads(a) failed on a record (JSONDecodeError)",
+            "Fix the expression and run again.",
+        ),
+        (
+            "str(o.nothing)",
+            2,
+            "stream_maps: s.x = str(o.nothing) failed on a record (no such attribute)",
+            "Fix the expression and run again.",
+        ),
     ],
 )
 def test_a_bad_stream_map_is_one_line(
-    expression: str,
-    number: int,
-    problem: str,
+    expression: str, number: int, problem: str, advice: str
 ) -> None:
-    """A stream map that cannot be used ends the run with one line, no traceback."""
-    records = [{"a": "text"}, {"a": 1}]
+    """It names the stream, the column, the expression and what to write, no data."""
+    records = [{"a": "text", "o": {}}, {"a": 1, "o": {"$url": 1, "p": {"q": 1}}}]
     lines: list[dict[str, Any]] = [SCHEMA]
     lines += [{"type": "RECORD", "stream": "s", "record": r} for r in records]
     with Receiver() as receiver:
@@ -155,8 +202,65 @@ def test_a_bad_stream_map_is_one_line(
         ended = run_inside(config, "\n".join(map(json.dumps, lines)).encode())
 
     assert ended.code == 1
-    assert ended.error == (
-        f"Input line {number}: stream_maps cannot be applied here ({problem}). "
-        "Mend stream_maps, then run again."
-    )
+    assert ended.error == f"Input line {number}: {problem}. {advice}"
     assert "Traceback" not in ended.stderr
+
+
+def test_what_the_advice_says_to_write_can_be_used() -> None:
+    """The expressions with ``.get`` that the error proposes send null."""
+    maps = {"x": 'o.get("$url")', "y": "_.get('o', {}).get('p', {}).get('q')"}
+    maps["z"] = "record.get('NAME')"
+    record = {"type": "RECORD", "stream": "s", "record": {"o": {}}}
+    with Receiver() as receiver:
+        config = {"webhook_url": receiver.url, "stream_maps": {"s": maps}}
+        ended = run_inside(
+            config, "\n".join(map(json.dumps, [SCHEMA, record])).encode()
+        )
+
+        (request,) = receiver.requests
+    assert ended.code == 0, ended.error
+    assert request.records == [{"o": {}, "x": None, "y": None, "z": None}]
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"s": {"__key_properties__": ["nothing"]}},
+        {"s": {"__alias__": "1 +"}},
+    ],
+    ids=json.dumps,
+)
+def test_a_map_that_no_record_can_pass_is_one_line(maps: dict[str, Any]) -> None:
+    """A definition of no use is named as that, at the SCHEMA that meets it."""
+    with Receiver() as receiver:
+        config = {"webhook_url": receiver.url, "stream_maps": maps}
+        ended = run_inside(config, json.dumps(SCHEMA).encode())
+
+    assert ended.code == 1
+    assert ended.error.startswith("Input line 1: stream_maps cannot be used: ")
+    assert ended.error.endswith(". Fix stream_maps and run again.")
+
+
+def test_an_error_of_our_own_is_not_blamed_on_a_stream_map(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where delivery itself fails, the error comes out as what it is, map or not."""
+
+    def broken(*_: object) -> None:
+        msg = "ours"
+        raise AttributeError(msg)
+
+    lines = [SCHEMA, {"type": "RECORD", "stream": "s", "record": {"a": 1}}]
+    given = "\n".join(map(json.dumps, lines)).encode()
+    for module, name in (
+        (Batcher, "add"),  # in the thread that reads
+        (Watermark, "settle"),  # in a sender's thread
+        (Transport, "post"),
+    ):
+        with Receiver() as receiver, monkeypatch.context() as patched:
+            patched.setattr(module, name, broken)
+            config = {"webhook_url": receiver.url, "stream_maps": {"s": {"x": "a"}}}
+            with pytest.raises(AttributeError, match="ours") as caught:
+                run_inside(config, given)
+
+        assert map_errors.explain(caught.value) is None

@@ -375,6 +375,12 @@ def test_the_sdks_settings_are_read_alike(caplog: pytest.LogCaptureFixture) -> N
     with pytest.raises(ConfigError, match=r"^stream_maps\.s: is not of the form"):
         TargetPatternsWebhook(config={"webhook_url": URL, "stream_maps": {"s": 1}})
 
+    with pytest.raises(ConfigError, match=r"^stream_map_config: cannot be") as broken:
+        TargetPatternsWebhook(
+            config={"webhook_url": URL, "stream_map_config": '{"salt": "canary'}
+        )
+
+    assert "canary" not in str(broken.value)
     assert target.config["flattening_enabled"] is False
     assert target.config["flattening_max_depth"] == 2
     assert target.config["stream_maps"] == {"s": {"a": "1"}}

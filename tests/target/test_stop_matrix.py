@@ -302,7 +302,7 @@ def test_a_kill_inside_a_batch_loses_nothing(tmp_path: Path, path: str) -> None:
         threading.Thread(
             target=_feed, args=(process, given(tmp_path, "batch-gzip", -1))
         ).start()
-        killer = threading.Thread(target=lambda: reached.wait(60) and process.kill())
+        killer = threading.Thread(target=_kill, args=(process, reached))
         killer.start()
         assert process.stdout is not None
         for line in process.stdout:
@@ -320,6 +320,11 @@ def test_a_kill_inside_a_batch_loses_nothing(tmp_path: Path, path: str) -> None:
     assert (code, resumed) == (-signal.SIGKILL, 0)
     assert seen.ahead == again.ahead == []
     assert accepted == {str(n) for n in range(EVERY)}
+
+
+def _kill(process: subprocess.Popen[bytes], when: threading.Event) -> None:
+    when.wait(60)
+    process.kill()
 
 
 def _feed(process: subprocess.Popen[bytes], text: bytes) -> None:

@@ -7,11 +7,14 @@ import logging
 import resource
 import threading
 import time
+import zlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from target_patterns_webhook.answer import from_response
 from target_patterns_webhook.batching import Payload
 from target_patterns_webhook.retry import Verdict
 from target_patterns_webhook.transport import Transport
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     Post = Callable[..., Answer]
 
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 BODY = b'[{"id":"1","name":"\xc3\xa9"}]'
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the specification's
 
@@ -194,6 +198,103 @@ def test_redirects_are_not_followed(status: int) -> None:
     assert "never followed" in answer.hint
     assert "secret-path" not in answer.message
     assert not other.requests
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "says"),
+    [
+        ("/a", "https://elsewhere.example/canary", "to https://elsewhere.example."),
+        ("/a", "//elsewhere.example:81/canary", "to http://elsewhere.example:81."),
+        ("/a", "https://here.example/a?canary", "leads to https://here.example."),
+        ("/a", "http://u:canary@here.example/", "leads to http://here.example."),
+        ("/a", "/a/", "to the same path with a slash at its end."),
+        ("/a/", "/a", "to the same path without the slash at its end."),
+        ("/a", "?canary=1", "leads back to itself."),
+        ("/a", "/login/canary", "leads to another path of the same host."),
+        ("/a", "", "answered 308 Permanent Redirect."),
+        ("/a", "https://[canary", "answered 308 Permanent Redirect."),
+    ],
+)
+def test_a_redirect_says_where_it_leads_without_a_path(
+    url: str, location: str, says: str
+) -> None:
+    """The path is the credential, or may be one; a slash at its end is none."""
+    answer = from_response(
+        308,
+        "",
+        {"Location": location},
+        "",
+        now=NOW,
+        seconds=0,
+        url=f"http://here.example{url}",
+    )
+
+    assert answer.message.endswith(says)
+    assert "canary" not in f"{answer.message} {answer.hint}"
+
+
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "verdict"),
+    [
+        pytest.param(403, HTML, b"<p>Blocked", Verdict.FATAL, id="firewall"),
+        pytest.param(401, {}, b" <!DOCTYPE html>", Verdict.FATAL, id="login"),
+        pytest.param(404, {}, b"<html><p>?", Verdict.FATAL, id="no-type"),
+        pytest.param(503, HTML, b"<h1>Busy", Verdict.HOLD, id="gateway"),
+        pytest.param(
+            403,
+            HTML | {"Content-Encoding": "gzip"},
+            gzip.compress(b"<html>"),
+            Verdict.FATAL,
+            id="packed",
+        ),
+    ],
+)
+def test_a_web_page_is_said_to_be_one(
+    status: int, headers: dict[str, str], body: bytes, verdict: Verdict
+) -> None:
+    """A firewall or a login may answer in the webhook's place: the host is told."""
+    with Receiver([Reply(status, headers, body)]) as hook:
+        host = f"http://127.0.0.1:{hook.port}"
+        answer = post(hook.url)
+
+    assert answer.verdict is verdict
+    assert answer.message.startswith(f"The webhook's host, {host}, answered {status} ")
+    assert answer.message.endswith("with a web page.")
+    assert ("firewall" in answer.hint) == (verdict is Verdict.FATAL)
+
+
+@pytest.mark.parametrize(
+    ("encodings", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("X-GZIP", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body, wbits=-zlib.MAX_WBITS)),
+        ("gzip, deflate", lambda body: zlib.compress(gzip.compress(body))),
+        ("identity", bytes),
+    ],
+)
+def test_a_reason_is_read_in_every_encoding(
+    encodings: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Though none was asked for; and secrets are taken out of it as well."""
+    body = pack(b"no such column in /api/app/webhooks/wh_canary")
+    with Receiver([Reply(400, {"Content-Encoding": encodings}, body)]) as hook:
+        answer = post(hook.url)
+
+    assert answer.response == "no such column in ***"
+
+
+@pytest.mark.parametrize("encodings", ["br", "gzip, zstd", "gzip", "deflate"])
+def test_a_reason_that_cannot_be_unpacked_is_left_out(encodings: str) -> None:
+    """It is no reason to do anything else with the answer."""
+    with Receiver([Reply(400, {"Content-Encoding": encodings}, b"\0canary")]) as hook:
+        answer = post(hook.url)
+
+    assert (answer.verdict, answer.response) == (Verdict.REFUSED, "")
 
 
 def test_a_date_is_read_against_the_answers_own_clock() -> None:
