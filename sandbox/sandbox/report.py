@@ -1,6 +1,7 @@
 """What PostHog has beside what the webhook received: missing, double, late.
 
-An event is late when PostHog took it in after a later one had reached the webhook: a
+An event is a uuid and a name: PostHog keeps two events apart that share the uuid only.
+It is late when PostHog took it in after a later one had reached the webhook: a
 bookmark on `timestamp` has passed it by then.
 """
 
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
     from sandbox.remote import Remote
 
 POSTHOG = """
-select toString(uuid), min(toUnixTimestamp64Micro(timestamp)),
+select concat(toString(uuid), ' ', event), min(toUnixTimestamp64Micro(timestamp)),
     min(toUnixTimestamp64Micro(created_at)), count()
-from events where team_id = 1 group by uuid
+from events where team_id = 1 group by uuid, event
 """
 PATTERNS = """
-select uuid, epoch_us(timestamp), epoch_us(received_at)
+select concat(uuid, ' ', event), epoch_us(timestamp), epoch_us(received_at)
 from webhook where webhook = '{webhook}' order by received_at, seq
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The figures of both ends; an event is one uuid."""
+    """The figures of both ends."""
 
     webhook: str
     in_posthog: int
@@ -98,7 +99,7 @@ def judge(
     posthog: Sequence[Sequence[Any]],
     received: Sequence[Sequence[Any]],
 ) -> Report:
-    """Compare (uuid, timestamp, created_at, copies) with (uuid, timestamp, received).
+    """Compare (id, timestamp, created_at, copies) with (id, timestamp, received).
 
     Instants are in microseconds; `received` is in the order of arrival.
     """

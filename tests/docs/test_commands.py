@@ -130,6 +130,14 @@ def few_events(variables: dict[str, str]) -> None:
     requests.post(f"{remote.url}/batch/", json=body, timeout=60).raise_for_status()
 
 
+def test_a_dead_letter_was_sent_again(project: tuple[Path, dict[str, str]]) -> None:
+    """After the commands of docs/delivery.md the webhook has the refused record."""
+    port = int(project[1]["SANDBOX_PORT"])
+    _, rows = Remote(port).patterns("select record from webhook where uuid is null")
+
+    assert rows == [['{"id": 3, "pad": ""}']]
+
+
 def test_a_name_that_is_added_is_read_from_its_beginning(
     project: tuple[Path, dict[str, str]],
 ) -> None:
@@ -145,14 +153,6 @@ def test_a_name_that_is_added_is_read_from_its_beginning(
 
     signups, orders = ["signup completed", 9], ["order paid", 9]
     assert after == [[signups], [orders, signups]]
-
-
-def test_a_dead_letter_was_sent_again(project: tuple[Path, dict[str, str]]) -> None:
-    """After the commands of docs/delivery.md the webhook has the refused record."""
-    port = int(project[1]["SANDBOX_PORT"])
-    _, rows = Remote(port).patterns("select record from webhook where uuid is null")
-
-    assert rows == [['{"id": 3, "pad": ""}']]
 
 
 def test_another_project_has_a_state_of_its_own(

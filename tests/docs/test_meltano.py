@@ -150,7 +150,7 @@ def test_meltano_changes_only_the_lines_that_it_must(
     text = (settings.ROOT / "meltano.yml").read_text()
     (tmp_path / "meltano.yml").write_text(text)
     meltano = Path(sys.executable).with_name("meltano")
-    command = [meltano, *where, "set", *setting, value]
+    command: list[str | Path] = [meltano, *where, "set", *setting, value]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     after = (tmp_path / "meltano.yml").read_text()
 

@@ -52,18 +52,24 @@ def remote(sandbox: Sandbox) -> Remote:
     return Remote(int(sandbox.url.rpartition(":")[2]))
 
 
-def capture(sandbox: Sandbox, uuid: str, timestamp: str = "now64(6)") -> None:
+def capture(
+    sandbox: Sandbox, uuid: str, timestamp: str = "now64(6)", event: str = "e"
+) -> None:
     """Put one event into PostHog's table, taken in now."""
     sandbox.sql(
         "insert into events (uuid, event, distinct_id, timestamp, created_at)"
-        f" select '{uuid}', 'e', 'd', {timestamp}, now64(6)"
+        f" select '{uuid}', '{event}', 'd', {timestamp}, now64(6)"
     )
 
 
-def deliver(sandbox: Sandbox, *uuids: str, timestamp: str = "") -> None:
+def deliver(
+    sandbox: Sandbox, *uuids: str, timestamp: str = "", event: str = "e"
+) -> None:
     """Send events to the webhook `demo`."""
     at = timestamp or datetime.now(UTC).isoformat()
-    body = msgspec.json.encode([{"uuid": uuid, "timestamp": at} for uuid in uuids])
+    body = msgspec.json.encode(
+        [{"uuid": uuid, "event": event, "timestamp": at} for uuid in uuids]
+    )
     url = f"{sandbox.url}/api/app/webhooks/demo"
     requests.post(url, data=body, timeout=60).raise_for_status()
 
@@ -80,6 +86,19 @@ def test_all_there_once_is_complete(both: Sandbox) -> None:
     assert (found.missing, found.duplicates, found.unknown) == (0, 0, 0)
     assert found.complete
     assert "Complete: every event arrived, once." in str(found)
+
+
+def test_events_that_share_a_uuid_are_not_one(both: Sandbox) -> None:
+    """Two names under one uuid are two events, and one of them may be missing."""
+    for event in ("order placed", "order paid"):
+        capture(both, A, event=event)
+    deliver(both, A, event="order placed")
+    half = compare(remote(both), "demo")
+    deliver(both, A, event="order paid")
+    whole = compare(remote(both), "demo")
+
+    assert (half.in_posthog, half.copies, half.missing) == (2, 0, 1)
+    assert (whole.missing, whole.duplicates, whole.complete) == (0, 0, True)
 
 
 def test_a_gap_is_reported(both: Sandbox) -> None:

@@ -1,8 +1,9 @@
 """The figures on the page: what arrived, how fast, how late, when it happened.
 
-A duplicate is a row whose (webhook, uuid) has arrived before. Lag is of what came
-after the first run: a backfill is no delay. So only what PostHog took in (`created_at`;
-where a record has none, what happened) after a webhook's first record arrived counts.
+A duplicate is a row whose (webhook, uuid, event) has arrived before. Lag is of what
+came after the first run: a backfill is no delay. So only what PostHog took in
+(`created_at`; where a record has none, what happened) after a webhook's first record
+arrived counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 TOTALS = """
 select count(*) as "rows",
-    count(uuid) - count(distinct (webhook, uuid)) filter (uuid is not null)
+    count(uuid) - count(distinct (webhook, uuid, event)) filter (uuid is not null)
         as duplicates,
     count(distinct request_id) as requests,
     count(distinct event) as event_names,
