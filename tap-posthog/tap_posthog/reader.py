@@ -178,10 +178,11 @@ class Reader:
             self.bookmark = self.bookmark.widen(new)
         regions = self.bookmark.widening_regions()
         cells = self._counts.extents(regions).cells
-        if old and old != new:
+        if old and (regions or old != new):
+            was = self.bookmark.widening.scope if self.bookmark.widening else old
             rows = sum(cell.rows for each in cells for cell in each if cell.counted)
             self._log(
-                f"The state is of {old}, the settings ask for {new}: what this adds "
+                f"The state is of {was}, the settings ask for {new}: what this adds "
                 f"behind the bookmark, {rows:,} events, is read first"
             )
         for region, found in zip(regions, cells, strict=True):
