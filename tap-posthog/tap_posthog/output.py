@@ -134,8 +134,8 @@ def _unwritable(exc: OSError) -> OutputError:
     discard(1)
     if exc.errno == errno.EPIPE:
         return OutputError(
-            "Whoever reads this tap's output has stopped (broken pipe): see the "
-            "target's own last message. Run again; it goes on from the last state"
+            "The program that reads this tap's output has stopped (broken pipe): see "
+            "its last message. Run again; it goes on from the last state"
         )
     return OutputError(
         f"The output cannot be written: {exc.strerror}. Make room or choose another "

@@ -119,7 +119,9 @@ class Run:
             return
         delivered = self._delivery.drain(timeout=GRACE_SECONDS)
         if self._watch.output_lost:
-            msg = "Standard output was closed: whoever read the states has gone."
+            msg = (
+                "Standard output was closed: the program that read the states is gone."
+            )
             raise OutputError(msg)
         msg = f"Stopped by {self._signals.received_name}. {self._left(delivered)}"
         raise StoppedError(msg, exit_code=self._signals.exit_code)
