@@ -66,6 +66,7 @@ def installed(
     variables = os.environ | {
         "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_COMPILE": "1",  # what is imported is compiled then
     }
     (line,) = block("README.md", "sh pipe", "pip install").commands
     typed(line, copy, variables)

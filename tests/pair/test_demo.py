@@ -40,6 +40,8 @@ def test_the_demo_delivers_both_runs_whole(tmp_path: Path) -> None:
     assert late_in_first < late_in_second
     assert figures(done.stdout, "late events missing") == [0, 0]
     assert "Lifetime value" in done.stdout
+    again = ".venv/bin/meltano invoke sandbox:up, then open http://127.0.0.1:8643/"
+    assert f"To look at them again: {again}" in done.stdout
 
 
 def figures(output: str, name: str) -> list[int]:
