@@ -27,11 +27,11 @@ class Sandbox:
         """Start it; return when it accepts requests."""
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
         self._session = requests.Session()
-        self._start()
+        self._start("0")
         return self
 
-    def _start(self) -> None:
-        command = [sys.executable, "-m", "sandbox.serve", "--port", "0"]
+    def _start(self, port: str) -> None:
+        command = [sys.executable, "-m", "sandbox.serve", "--port", port]
         self._process = subprocess.Popen(
             [*command, "--data", self._folder.name, "--side", self.side],
             stdout=subprocess.PIPE,
@@ -56,9 +56,9 @@ class Sandbox:
             self.kill()
 
     def restart(self) -> None:
-        """Stop it and start it again over the same folder; the port is another."""
+        """Stop it and start it again at the same address, over the same folder."""
         self._stop()
-        self._start()
+        self._start(self.url.rpartition(":")[2])
 
     def kill(self) -> None:
         """End the process at once, as SIGKILL does."""
