@@ -247,9 +247,14 @@ class Delivery:
         return None
 
     def _deliver(self, transport: Transport, parcel: Parcel, attempt: Attempt) -> None:
-        name, body = self._holdings.encode(parcel)
-        wire = transport.compress(body)
-        answer = transport.post(name, body, wire)
+        try:
+            name, body = self._holdings.encode(parcel)
+            wire = transport.compress(body)
+            answer = transport.post(name, body, wire)
+        except BaseException:  # a bug: nobody is to await what will not be answered
+            with self._lock:
+                self._holdings.gate.leave(attempt)
+            raise
         with self._lock:
             letters = self._holdings.answered(parcel, attempt, answer, len(wire))
             self._report(parcel, answer)

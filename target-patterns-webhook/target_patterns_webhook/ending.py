@@ -54,6 +54,8 @@ def run(program: str, command: Callable[[], int | None]) -> int:
         code = _interrupted(program)
     except Exception as error:  # noqa: BLE001 - the last line of defence
         code = _explain(program, error)
+    if code > SIGNAL_EXIT:
+        _ignore_signals()
     return _flush(program, code)
 
 
@@ -98,6 +100,12 @@ def discard(descriptor: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, descriptor)
     os.close(null)
+
+
+def _ignore_signals() -> None:
+    """Let the rest of a stop change nothing: Python gives up its handlers first."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupted(program: str) -> int:

@@ -261,3 +261,17 @@ def test_two_signals_are_one_stop(
     ending = __import__(f"{package}.ending").ending
 
     assert ending.is_one_stop(first, second, seconds) is one
+
+
+@pytest.mark.parametrize("package", ["tap_posthog", "target_patterns_webhook"])
+def test_the_rest_of_a_stop_changes_no_exit_code(package: str) -> None:
+    """Meltano's SIGTERM after Ctrl-C may come while Python itself is ending."""
+    script = (
+        f"import atexit, os, signal, sys; from {package} import ending; "
+        "atexit.register(os.kill, os.getpid(), signal.SIGTERM); "
+        "sys.exit(ending.run('p', lambda: 130))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+
+    assert done.returncode == 130

@@ -80,7 +80,7 @@ def test_a_cycle_is_due_every_so_often(sandbox: Sandbox) -> None:
 def test_a_follower_leaves_half_the_quota(sandbox: Sandbox) -> None:
     """PostHog allows 2,400 queries an hour; no cycle spends more than half of that."""
     insert(sandbox, 10)
-    pauses = Pauses(40)
+    pauses = Pauses(15)
 
     follow(sandbox, pauses, follow_seconds=10)
 

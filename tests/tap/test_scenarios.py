@@ -198,8 +198,9 @@ def insert_rows(sandbox: Sandbox, rows: list[tuple[str, str, str, int]]) -> None
         )
 
 
-@pytest.mark.parametrize("page_size", [1, 2, 4, 50_000])
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    ("page_size", "backwards"), [(1, False), (2, True), (4, False), (50_000, True)]
+)
 def test_rows_that_share_a_uuid_are_told_apart_as_posthog_does(
     sandbox: Sandbox, *, backwards: bool, page_size: int
 ) -> None:
@@ -219,23 +220,23 @@ def test_rows_that_share_a_uuid_are_told_apart_as_posthog_does(
     ]
 
 
-@pytest.mark.parametrize("clamp", [1, 2, 50_000])
+@pytest.mark.parametrize("clamp", [2, 50_000])
 def test_no_page_cuts_between_rows_that_share_a_key(
     sandbox: Sandbox, clamp: int
 ) -> None:
-    """A hundred names for one uuid and timestamp come through, page by page."""
+    """Twenty events of one uuid and timestamp come through, page by page."""
     sandbox.behave(limit_max=clamp)
     sandbox.sql(
         f"insert into events ({COLUMNS}) select "  # noqa: S608 - the test's own
         "toUUID('0192aaaa-0000-7000-8000-000000000001'), concat('it\\'s ', "
         f"toString(number % 10)), toString(number), {START}, {START}, '{{}}' "
-        "from numbers(40)"
+        "from numbers(20)"
     )
 
     outcome = run_on(sandbox, page_size=7)
 
     sent = {(each["event"], each["distinct_id"]) for each in outcome.records}
-    assert len(sent) == len(outcome.records) == 40
+    assert len(sent) == len(outcome.records) == 20
 
 
 def test_a_correction_is_sent_after_the_event_that_it_corrects(
