@@ -26,6 +26,11 @@ settings.register_profile(
 settings.load_profile("untimed")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Use each core twice: half of the time a test waits for what it has started."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[Sandbox]:
     """Start one PostHog for the whole run; each test finds it as the last left it."""
