@@ -111,6 +111,7 @@ def test_the_two_do_not_import_each_other(package: str, module: str) -> None:
     assert imported & strangers == set()
 
 
+@pytest.mark.prove  # each time, the README's pipe is installed by pip in tests/docs
 @pytest.mark.parametrize("package", PACKAGES)
 def test_pip_installs_a_clone(tmp_path: Path, package: str) -> None:
     """`pip install ./PACKAGE` in a clone gives a command that tells its settings."""

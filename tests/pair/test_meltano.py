@@ -161,10 +161,8 @@ def test_a_refresh_that_failed_and_a_filter_that_changed_lose_nothing(
     assert ends.arrived() == dict.fromkeys(ends.sent(), 1)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.prove)],
-)
+@pytest.mark.prove  # each time, tests/pair/test_stop.py stops the pair as Meltano does
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_goes_on_from_the_state_that_meltano_had(
     ends: Ends, project: Project, number: signal.Signals
 ) -> None:
