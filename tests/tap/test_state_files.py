@@ -44,18 +44,19 @@ def test_late_events_arrive_after_a_full_refresh_that_failed(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Meltano merges what a failed `--full-refresh` wrote over the old state."""
+    asked = config(sandbox, recheck_hours=0)  # it would find them, for a day
     insert(sandbox, 20, "now64(6) - 86400 * 6 - number")
-    first = run_on(sandbox)
+    first = run_here(asked)
     insert(sandbox, 3, "now64(6) - 86400 * 6 - 100 - number", "now64(6)")
     sandbox.fault({"path": "/query/", "skip": 1, "actions": ["500"]})
-    failed = run(tmp_path, config(sandbox, max_wait_seconds=0))
+    failed = run(tmp_path, asked | {"max_wait_seconds": 0})
     sandbox.fault()
 
     state: dict[str, Any] = first.states[-1]
     for written in failed.states:
         state = merge(written, state)
-    second = run_here(config(sandbox), state=state)
-    third = run_on(sandbox, second)
+    second = run_here(asked, state=state)
+    third = run_here(asked, state=second.states[-1])
 
     assert failed.status == 1
     assert_each_once(sandbox, first, second, third)
