@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from singer_sdk.singerlib import Catalog
 
+from tap_posthog.bookmark import REPLICATION_KEY
 from tap_posthog.errors import StateError
 
 BOM = "\ufeff"
@@ -18,7 +19,7 @@ EVENTS = "events"
 # "ingested_before" alone stood in what an older version wrote for an empty project.
 KNOWN = {"replication_key_value", "ingested_before"}
 REPLICATION = {
-    "replication_key": ("timestamp",),
+    "replication_key": (REPLICATION_KEY,),
     "replication_method": ("INCREMENTAL", "FULL_TABLE"),
 }
 
@@ -32,7 +33,9 @@ def checked_state(file: IO[str]) -> IO[str]:
     """
     text = _read(file, "state")
     try:
-        return io.StringIO(json.dumps(_object(text)) if text.strip() else "{}")
+        if text.strip():
+            _object(text)
+        return io.StringIO(text.strip() or "{}")
     except ValueError as exc:
         last = _last_line(text)
         if last is None:

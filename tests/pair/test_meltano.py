@@ -50,15 +50,9 @@ class Project:
         self, *arguments: str, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; its output is all that it printed."""
-        return subprocess.run(
-            (installed("meltano"), *arguments),
-            cwd=self.folder,
-            env={**os.environ, **variables, "NO_COLOR": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        process = self.started(*arguments, **variables)
+        output, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
 @pytest.fixture(scope="module")
