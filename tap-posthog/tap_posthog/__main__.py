@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 
-from tap_posthog import ending
+from tap_posthog.cli import ending
 
 NAME = "tap-posthog"
 SWITCH_SECONDS = 0.001  # at Python's 5 ms, pages that came in wait to be read

@@ -16,7 +16,7 @@ from singer_sdk.io_base import SingerWriter
 from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
-from tap_posthog.ending import (
+from tap_posthog.cli.ending import (
     SIGNAL_EXIT,
     discard,
     is_one_stop,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_posthog.client import Traffic
+    from tap_posthog.api.client import Traffic
 
 logger = logging.getLogger("tap-posthog")
 

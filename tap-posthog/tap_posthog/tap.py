@@ -13,20 +13,20 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_posthog.bookmark import Bookmark
-from tap_posthog.config_input import read_config, read_variables, warn_of_unknown
-from tap_posthog.errors import ConfigError
-from tap_posthog.inputs import (
+from tap_posthog.cli.config_input import read_config, read_variables, warn_of_unknown
+from tap_posthog.cli.files import (
     bookmarks_of,
     checked_catalog,
     checked_state,
 )
+from tap_posthog.errors import ConfigError
+from tap_posthog.events.bookmark import Bookmark
+from tap_posthog.events.follow import TEST_SECONDS, Run
+from tap_posthog.events.scope import Scope
 from tap_posthog.output import Output
-from tap_posthog.run import TEST_SECONDS, Run
-from tap_posthog.scope import Scope
-from tap_posthog.setting_values import Setting, read_builtin, settings_of
-from tap_posthog.settings import OWN, Settings, with_defaults
-from tap_posthog.settings_schema import SETTINGS_SCHEMA
+from tap_posthog.settings.schema import SETTINGS_SCHEMA
+from tap_posthog.settings.settings import OWN, Settings, with_defaults
+from tap_posthog.settings.values import Setting, read_builtin, settings_of
 from tap_posthog.streams.events import Events
 
 if TYPE_CHECKING:

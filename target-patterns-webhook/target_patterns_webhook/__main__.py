@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 
-from target_patterns_webhook import ending
+from target_patterns_webhook.cli import ending
 
 NAME = "target-patterns-webhook"
 

@@ -12,13 +12,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from target_patterns_webhook.formats import moment
+from target_patterns_webhook.singer.formats import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.figures import Figures
-    from target_patterns_webhook.intake import Intake
+    from target_patterns_webhook.delivery.stats import Figures
+    from target_patterns_webhook.singer.intake import Intake
 
 logger = logging.getLogger("target-patterns-webhook")
 

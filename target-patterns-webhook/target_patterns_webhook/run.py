@@ -10,17 +10,17 @@ import sys
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
 
-from target_patterns_webhook.check import reach
-from target_patterns_webhook.delivery import Delivery
-from target_patterns_webhook.ending import write_whole
+from target_patterns_webhook.cli.ending import write_whole
+from target_patterns_webhook.cli.signals import Signals
+from target_patterns_webhook.delivery.crew import Delivery
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
-from target_patterns_webhook.intake import BatchInterruptedError, Intake
-from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.lines import blocks
+from target_patterns_webhook.http.probe import reach
+from target_patterns_webhook.monitor import Watch
 from target_patterns_webhook.progress import Progress
-from target_patterns_webhook.sdk_path import SdkIntake
-from target_patterns_webhook.signals import Signals
-from target_patterns_webhook.watch import Watch
+from target_patterns_webhook.raw_json import MalformedError
+from target_patterns_webhook.singer.intake import BatchInterruptedError, Intake
+from target_patterns_webhook.singer.sdk_sink import SdkIntake
+from target_patterns_webhook.singer.stdin import blocks
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -19,19 +19,23 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from target_patterns_webhook.check import reach
-from target_patterns_webhook.config_input import (
+from target_patterns_webhook.cli.config_input import (
     read_config,
     read_variables,
     warn_of_unknown,
 )
 from target_patterns_webhook.errors import ConfigError, NoInputError
+from target_patterns_webhook.http.probe import reach
 from target_patterns_webhook.run import Run
-from target_patterns_webhook.schema import SCHEMA
-from target_patterns_webhook.sdk_path import ASKS_FOR_MORE, SdkIntake, WebhookSink
-from target_patterns_webhook.setting_values import Setting, read_builtin, settings_of
-from target_patterns_webhook.settings import OWN, Settings
-from target_patterns_webhook.singer import whole
+from target_patterns_webhook.settings.schema import SCHEMA
+from target_patterns_webhook.settings.settings import OWN, Settings
+from target_patterns_webhook.settings.values import Setting, read_builtin, settings_of
+from target_patterns_webhook.singer.messages import whole
+from target_patterns_webhook.singer.sdk_sink import (
+    ASKS_FOR_MORE,
+    SdkIntake,
+    WebhookSink,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

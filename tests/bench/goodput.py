@@ -10,14 +10,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.delivery import Delivery
+from target_patterns_webhook.delivery.crew import Delivery
 from tests.bench.process import BenchError
 from tests.bench.report import table
 from tests.support.receiver import Receiver
 from tests.support.simulation import Simulation, answer, settings
 
 if TYPE_CHECKING:
-    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.http.outcome import Answer
     from tests.bench.ground import Ground
     from tests.bench.report import Report
     from tests.support.receiver import Request

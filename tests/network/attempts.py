@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from tap_posthog.transport import NoAnswerError, Request
-from tap_posthog.transport import Transport as TapTransport
-from target_patterns_webhook.batching import Payload
-from target_patterns_webhook.retry import Verdict
-from target_patterns_webhook.transport import Transport as TargetTransport
+from tap_posthog.api.transport import NoAnswerError, Request
+from tap_posthog.api.transport import Transport as TapTransport
+from target_patterns_webhook.delivery.batching import Payload
+from target_patterns_webhook.delivery.retry import Verdict
+from target_patterns_webhook.http.transport import Transport as TargetTransport
 from tests.support.simulation import settings
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import certifi
 import pytest
 
-from tap_posthog import environment as tap
 from tap_posthog.errors import ConfigError as TapError
-from target_patterns_webhook import environment as target
+from tap_posthog.http import environment as tap
 from target_patterns_webhook.errors import ConfigError as TargetError
+from target_patterns_webhook.http import environment as target
 from tests.network.attempts import PROGRAMS, SECRET
 from tests.support import certificate
 from tests.support.raw import RawServer

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_posthog import retry_after as tap
-from target_patterns_webhook import retry_after as target
+from tap_posthog.http import retry_after as tap
+from target_patterns_webhook.http import retry_after as target
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 IN_A_MINUTE = "Sat, 21 Nov 2026 12:01:00 GMT"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_posthog import errors as tap_errors
-from tap_posthog.run import TEST_SECONDS, Run
-from target_patterns_webhook import check
+from tap_posthog.events.follow import TEST_SECONDS, Run
 from target_patterns_webhook import errors as target_errors
+from target_patterns_webhook.http import probe
 from tests.support.raw import RawServer
 from tests.support.simulation import settings as target_settings
 from tests.tap import running as tap
@@ -120,7 +120,7 @@ def test_the_targets_test_ends_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server that accepts and then says nothing, or little, has not answered."""
-    monkeypatch.setattr(check, "_SECONDS", 2.0)
+    monkeypatch.setattr(probe, "_SECONDS", 2.0)
 
     def play(talk: Talk) -> None:
         if drips:
@@ -136,7 +136,7 @@ def test_the_targets_test_ends_in_time(
         given = target_settings(webhook_url=f"{url}/canary", timeout_seconds=1000)
         began = time.monotonic()
         with pytest.raises(target_errors.FatalError) as told:
-            check.reach(given)
+            probe.reach(given)
         took = time.monotonic() - began
 
     assert "does not answer (not in time)" in str(told.value)
@@ -147,7 +147,7 @@ def test_the_targets_test_ends_in_time(
 def test_a_minute_is_promised() -> None:
     """What the tests above shorten is below a minute, the command's start included."""
     assert TEST_SECONDS <= 50
-    assert check._SECONDS <= 50  # noqa: SLF001 - the promise
+    assert probe._SECONDS <= 50  # noqa: SLF001 - the promise
 
 
 def test_a_wrong_environment_is_one_line_of_both_commands(tmp_path: Path) -> None:

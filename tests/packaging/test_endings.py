@@ -205,10 +205,10 @@ sys.exit(__main__.main())
 @pytest.mark.parametrize(
     ("program", "module", "owner", "name", "maps"),
     [
-        (TAP, "client", "Client", "call", False),
-        (TAP, "run", "Run", "batches", True),
-        (TARGET, "intake", "Intake", "take", False),
-        (TARGET, "watermark", "Watermark", "settle", True),
+        (TAP, "api.client", "Client", "call", False),
+        (TAP, "events.follow", "Run", "batches", True),
+        (TARGET, "singer.intake", "Intake", "take", False),
+        (TARGET, "delivery.watermark", "Watermark", "settle", True),
     ],
 )
 def test_a_bug_of_ours_is_said_to_be_ours(  # noqa: PLR0913, PLR0917 - a table

@@ -20,16 +20,16 @@ PACKAGES = {
 }
 
 TWINS = [
-    "config_input.py",
-    "setting_values.py",
-    "connection.py",
-    "deadline.py",
+    "cli/config_input.py",
+    "cli/ending.py",
+    "cli/map_errors.py",
     "deep_json.py",
-    "ending.py",
-    "environment.py",
-    "failures.py",
-    "map_errors.py",
-    "retry_after.py",
+    "http/connection.py",
+    "http/deadline.py",
+    "http/environment.py",
+    "http/failures.py",
+    "http/retry_after.py",
+    "settings/values.py",
 ]
 
 

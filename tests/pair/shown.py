@@ -37,7 +37,7 @@ def _show(plugin: Any, *_: object) -> None:  # noqa: ANN401 - a tap or a target
 def main(program: str) -> int | None:
     """Run a program's command up to its work."""
     if program == "tap-posthog":
-        from tap_posthog import __main__ as command  # noqa: PLC0415 - one of the two
+        from tap_posthog import __main__ as command  # noqa: PLC0415 - one is in use
         from tap_posthog.tap import TapPostHog  # noqa: PLC0415 - as above
 
         TapPostHog.sync_all = _show  # type: ignore[assignment, misc]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import tap_posthog.config_input
+import tap_posthog.cli.config_input
 import tap_posthog.errors
-import target_patterns_webhook.config_input
+import target_patterns_webhook.cli.config_input
 import target_patterns_webhook.errors
 from tap_posthog.tap import TapPostHog
 from target_patterns_webhook.target import TargetPatternsWebhook
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PROGRAMS = pytest.mark.parametrize(
     ("module", "errors"),
     [
-        (tap_posthog.config_input, tap_posthog.errors),
-        (target_patterns_webhook.config_input, target_patterns_webhook.errors),
+        (tap_posthog.cli.config_input, tap_posthog.errors),
+        (target_patterns_webhook.cli.config_input, target_patterns_webhook.errors),
     ],
     ids=["tap", "target"],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_posthog.errors import ConfigError
-from tap_posthog.setting_values import Setting, unknown
+from tap_posthog.settings.values import Setting, unknown
 
 WHOLE = Setting("n", {"type": ["integer", "null"], "minimum": 0, "maximum": 10**9})
 NUMBER = Setting("n", {"type": "number", "exclusiveMinimum": 0, "maximum": 3600})

@@ -12,16 +12,16 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from target_patterns_webhook.answer import Answer, from_response
-from target_patterns_webhook.holdings import Holdings
-from target_patterns_webhook.retry import Verdict
-from target_patterns_webhook.settings import Settings
+from target_patterns_webhook.delivery.outbox import Holdings
+from target_patterns_webhook.delivery.retry import Verdict
+from target_patterns_webhook.http.outcome import Answer, from_response
+from target_patterns_webhook.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.gate import Attempt
-    from target_patterns_webhook.parcel import Parcel
+    from target_patterns_webhook.delivery.chunk import Parcel
+    from target_patterns_webhook.delivery.circuit_breaker import Attempt
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

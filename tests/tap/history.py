@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from tap_posthog.bookmark import Bookmark
-from tap_posthog.reader import Reader
-from tap_posthog.region import Key
+from tap_posthog.events.bookmark import Bookmark
+from tap_posthog.events.query.reader import Reader
+from tap_posthog.events.region import Key
 from tests.tap.running import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_posthog.settings import Settings
+    from tap_posthog.settings.settings import Settings
     from tests.tap.model import Event, Model
 
 LATE = timedelta(hours=6)

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 
-from tap_posthog import hogql, instants
+from tap_posthog import timestamps
 from tap_posthog.errors import TooHeavyError
-from tap_posthog.region import Key
+from tap_posthog.events.query import questions
+from tap_posthog.events.region import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_posthog.region import Region
+    from tap_posthog.events.region import Region
 
 ENDLESS = 20_000
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,21 +65,21 @@ class Model:
     most_read: int | None = None  # rows; a query that would give more meets 504
     hidden: Callable[[Event], bool] = lambda _: False  # counted, never given
     tick: timedelta = timedelta(0)  # what each question takes
-    asked: list[hogql.Question | hogql.Rows] = field(default_factory=list)
+    asked: list[questions.Question | questions.Rows] = field(default_factory=list)
 
     def ask(
-        self, question: hogql.Question, *, divisible: bool = True
+        self, question: questions.Question, *, divisible: bool = True
     ) -> list[list[Any]]:
         """Answer as ClickHouse would, cut to the silent limit."""
         self._note(question)
-        if isinstance(question, hogql.Clock):
-            return [[instants.spell(self.now)]]
+        if isinstance(question, questions.Clock):
+            return [[timestamps.spell(self.now)]]
         found = [self._visible(region) for region in self._regions(question)]
         if divisible and self.most_counted is not None:
             self._refuse(sum(map(len, found)) > self.most_counted)
         return self._answer(question, found)[: self.limit]
 
-    def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
+    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
         """Give a region's first rows in order, cut to the silent limit."""
         self._note(question)
         place = question.behind and _order(
@@ -104,10 +105,10 @@ class Model:
     def stop(self) -> None:
         """Do nothing: no question of a model waits."""
 
-    def _regions(self, question: hogql.Question) -> tuple[Region, ...]:
-        if isinstance(question, hogql.Clock):
+    def _regions(self, question: questions.Question) -> tuple[Region, ...]:
+        if isinstance(question, questions.Clock):
             return ()
-        if not isinstance(question, hogql.Extent):
+        if not isinstance(question, questions.Extent):
             return (question.region,)
         regions, ahead = question.regions, question.ahead
         if question.settle is not None:
@@ -115,30 +116,30 @@ class Model:
             regions = tuple(_settled(region, until) for region in regions)
             ahead = ahead and replace(
                 ahead,
-                start=max(self.now + instants.TICK, ahead.start or self.now),
+                start=max(self.now + timestamps.TICK, ahead.start or self.now),
                 created_before=until,
             )
         return (*regions, ahead) if ahead else regions
 
     def _answer(
-        self, question: hogql.Question, found: list[list[Event]]
+        self, question: questions.Question, found: list[list[Event]]
     ) -> list[list[Any]]:
         events = found[0] if found else []
         match question:
-            case hogql.Extent(settle=settle):
-                now = [] if settle is None else [instants.spell(self.now)]
+            case questions.Extent(settle=settle):
+                now = [] if settle is None else [timestamps.spell(self.now)]
                 return [
                     [n, len(each), min(times), max(times), *now]
                     for n, each in enumerate(found)
                     if (times := [event.timestamp for event in each])
                 ]
-            case hogql.Histogram(grain=grain):
-                width = grain // instants.TICK
+            case questions.Histogram(grain=grain):
+                width = grain // timestamps.TICK
                 counts = Counter(_ticks(event.timestamp) // width for event in events)
                 return [list(item) for item in sorted(counts.items())]
-            case hogql.Distinct():
+            case questions.Distinct():
                 return [[len({event.identity for event in events})]]
-            case hogql.Hours(late_window=late_window):
+            case questions.Hours(late_window=late_window):
                 hours = Counter(
                     hour
                     for hour, *_ in {
@@ -148,8 +149,8 @@ class Model:
                     }
                 )
                 return [[[[_hours(hour), n] for hour, n in hours.items()]]]
-            case hogql.Clock():
-                return [[instants.spell(self.now)]]
+            case questions.Clock():
+                return [[timestamps.spell(self.now)]]
         assert_never(question)
 
     def _visible(self, region: Region) -> list[Event]:
@@ -160,7 +161,7 @@ class Model:
             if event.visible_at <= self.now and holds(event)
         ]
 
-    def _note(self, question: hogql.Question | hogql.Rows) -> None:
+    def _note(self, question: questions.Question | questions.Rows) -> None:
         self.asked.append(question)
         assert len(self.asked) < ENDLESS, "the reader asks for ever"
         self.now += self.tick
@@ -182,12 +183,12 @@ def _settled(region: Region, until: datetime) -> Region:
 def predicate(region: Region) -> Callable[[Event], bool]:
     """Say which rows are in a region, bound by bound, as text."""
     least, most = "", "~"
-    start = instants.spell(region.start) if region.start else least
-    end = instants.spell(region.end) if region.end else most
+    start = timestamps.spell(region.start) if region.start else least
+    end = timestamps.spell(region.end) if region.end else most
     after = region.after or Key(least, least)
     through = region.through or Key(most, most)
-    since = instants.spell(region.created_from) if region.created_from else least
-    before = instants.spell(region.created_before) if region.created_before else most
+    since = timestamps.spell(region.created_from) if region.created_from else least
+    before = timestamps.spell(region.created_before) if region.created_before else most
     return lambda event: (
         start <= event.timestamp < end
         and since <= event.created_at < before
@@ -197,18 +198,18 @@ def predicate(region: Region) -> Callable[[Event], bool]:
 
 
 def _order(event: Event) -> tuple[Any, ...]:
-    """Order as `hogql.Rows` asks: of copies the latest first."""
+    """Order as `questions.Rows` asks: of copies the latest first."""
     return (*event.identity, -_ticks(event.created_at))
 
 
 def _hours(name: str) -> int:
-    return int(instants.read(f"{name}:00").timestamp()) // 3600
+    return int(timestamps.read(f"{name}:00").timestamp()) // 3600
 
 
 def _ticks(text: str) -> int:
-    return instants.ticks(instants.read(text))
+    return timestamps.ticks(timestamps.read(text))
 
 
 def _counts_in_hour(event: Event, late_window: timedelta) -> bool:
-    end = instants.read(f"{event.created_at[:13]}:00") + timedelta(hours=1)
-    return instants.read(event.timestamp) >= end - late_window
+    end = timestamps.read(f"{event.created_at[:13]}:00") + timedelta(hours=1)
+    return timestamps.read(event.timestamp) >= end - late_window

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_posthog.settings import Settings, with_defaults
-from tap_posthog.settings_schema import SETTINGS_SCHEMA
+from tap_posthog.settings.schema import SETTINGS_SCHEMA
+from tap_posthog.settings.settings import Settings, with_defaults
 from tap_posthog.tap import TapPostHog
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from meltano.core.utils import merge as _merge
 
-from tap_posthog.bookmark import Bookmark, Late, Postponed, Widening
 from tap_posthog.errors import StateError
-from tap_posthog.instants import FIRST
-from tap_posthog.names import Names
-from tap_posthog.region import Key, Region
-from tap_posthog.scope import Scope
+from tap_posthog.events.bookmark import Bookmark, Late, Postponed, Widening
+from tap_posthog.events.event_names import Names
+from tap_posthog.events.region import Key, Region
+from tap_posthog.events.scope import Scope
+from tap_posthog.timestamps import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

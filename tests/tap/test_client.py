@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_posthog import errors
-from tap_posthog.client import Client
-from tap_posthog.sources.query import QuerySource
-from tap_posthog.transport import Request
+from tap_posthog.api.client import Client
+from tap_posthog.api.transport import Request
+from tap_posthog.events.query.endpoint import QuerySource
 from tests.tap.running import settings
 
 if TYPE_CHECKING:

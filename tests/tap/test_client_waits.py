@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_posthog import errors, hogql
-from tap_posthog.client import Client, Traffic
-from tap_posthog.region import Region
-from tap_posthog.sources.query import QuerySource
-from tap_posthog.transport import Request
-from tap_posthog.waits import Waits
+from tap_posthog import errors
+from tap_posthog.api.client import Client, Traffic
+from tap_posthog.api.transport import Request
+from tap_posthog.api.waits import Waits
+from tap_posthog.events.query import questions
+from tap_posthog.events.query.endpoint import QuerySource
+from tap_posthog.events.region import Region
 from tests.support.raw import RawServer
 from tests.tap.running import config, run_here, settings
 from tests.tap.test_client import Time, ask
@@ -253,23 +254,23 @@ def test_a_longer_limit_counts_for_who_already_waits() -> None:
 @pytest.mark.parametrize(
     ("question", "odd"),
     [
-        pytest.param(hogql.Clock(), b"[]", id="no-clock"),
-        pytest.param(hogql.Clock(), b"[[]]", id="no-time"),
-        pytest.param(hogql.Clock(), b'[["soon"]]', id="no-instant"),
-        pytest.param(hogql.Clock(), b"[[null]]", id="null"),
-        pytest.param(hogql.Clock(), b'[{"now": 1}]', id="objects"),
-        pytest.param(hogql.Clock(), b"[[1], [2]]", id="two-clocks"),
-        pytest.param(hogql.Distinct(ALL), b"[]", id="no-count"),
-        pytest.param(hogql.Distinct(ALL), b"[[true]]", id="no-number"),
-        pytest.param(hogql.Hours(ALL, DAY), b"[[[[1]]]]", id="no-pair"),
-        pytest.param(hogql.Hours(ALL, DAY), b"[]", id="no-hours"),
-        pytest.param(hogql.Histogram(ALL, DAY, 9), b"[[1]]", id="no-rows"),
-        pytest.param(hogql.Extent((ALL,)), b"[[0, 1, null, null]]", id="no-ends"),
-        pytest.param(hogql.Extent((ALL,), DAY), EXTENT, id="no-now"),
+        pytest.param(questions.Clock(), b"[]", id="no-clock"),
+        pytest.param(questions.Clock(), b"[[]]", id="no-time"),
+        pytest.param(questions.Clock(), b'[["soon"]]', id="no-instant"),
+        pytest.param(questions.Clock(), b"[[null]]", id="null"),
+        pytest.param(questions.Clock(), b'[{"now": 1}]', id="objects"),
+        pytest.param(questions.Clock(), b"[[1], [2]]", id="two-clocks"),
+        pytest.param(questions.Distinct(ALL), b"[]", id="no-count"),
+        pytest.param(questions.Distinct(ALL), b"[[true]]", id="no-number"),
+        pytest.param(questions.Hours(ALL, DAY), b"[[[[1]]]]", id="no-pair"),
+        pytest.param(questions.Hours(ALL, DAY), b"[]", id="no-hours"),
+        pytest.param(questions.Histogram(ALL, DAY, 9), b"[[1]]", id="no-rows"),
+        pytest.param(questions.Extent((ALL,)), b"[[0, 1, null, null]]", id="no-ends"),
+        pytest.param(questions.Extent((ALL,), DAY), EXTENT, id="no-now"),
     ],
 )
 def test_an_odd_answer_to_a_small_question_is_asked_for_again(
-    question: hogql.Question, odd: bytes
+    question: questions.Question, odd: bytes
 ) -> None:
     """It is not PostHog's: no traceback, and nothing is made of it."""
     good = {

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from hypothesis import strategies as st
 from meltano.core.state_store.base import MeltanoState
 
-from tap_posthog import instants
-from tap_posthog.scope import Scope
+from tap_posthog import timestamps
+from tap_posthog.events.scope import Scope
 from tests.tap.history import History, choose
 from tests.tap.holding import holds_for
 from tests.tap.model import START, Event, Model
@@ -24,7 +24,7 @@ from tests.tap.test_reader_model import MINUTE, event, servers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_posthog.settings import Settings
+    from tap_posthog.settings.settings import Settings
 
 Way = Literal["run", "full-refresh", "merge-state"]
 
@@ -103,7 +103,7 @@ class World:
 def wanted(settings: Settings, row: Event) -> bool:
     """Say whether settings ask for an event."""
     scope = Scope.of(settings)
-    at = instants.read(row.timestamp)
+    at = timestamps.read(row.timestamp)
     return (
         row.event in scope.names
         and (scope.start is None or scope.start <= at)
@@ -199,10 +199,10 @@ def test_copies_of_an_event_end_with_the_latest(
 ) -> None:
     """A corrected event is PostHog's copy with the latest `created_at`."""
     copies = [
-        replace(row, created_at=later, visible_at=instants.read(later))
+        replace(row, created_at=later, visible_at=timestamps.read(later))
         for n, row in enumerate(events)
         if n % 2
-        for later in [instants.spell(instants.read(row.created_at) + n * MINUTE)]
+        for later in [timestamps.spell(timestamps.read(row.created_at) + n * MINUTE)]
     ]
     chosen = steps[-1].settings
 

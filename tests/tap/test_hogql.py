@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.posthog.parser import parse
-from tap_posthog import hogql
-from tap_posthog.names import Names
-from tap_posthog.region import Key, Place, Region
+from tap_posthog.events.event_names import Names
+from tap_posthog.events.query import questions
+from tap_posthog.events.region import Key, Place, Region
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = Key("2026-11-21T10:00:00.000000Z", "0192aaaa-0000-7000-8000-000000000001")
@@ -27,15 +27,15 @@ EVERY_BOUND = Region(
 )
 ALL_BUT = Region(end=NOON, names=Names.of((), ("b",)))
 PLACE = Place(*KEY, "it's", "d'1", "2026-11-21T10:00:01.000000Z")
-QUESTIONS: list[hogql.Question | hogql.Rows] = [
-    hogql.Clock(),
-    hogql.Rows(EVERY_BOUND, ("event", "session_id", "person_properties"), 10),
-    hogql.Rows(EVERY_BOUND, ("event",), 10, PLACE),
-    hogql.Extent((EVERY_BOUND, Region())),
-    hogql.Extent((EVERY_BOUND, ALL_BUT), timedelta(seconds=60), Region()),
-    hogql.Histogram(EVERY_BOUND, timedelta(milliseconds=1), 10),
-    hogql.Distinct(EVERY_BOUND),
-    hogql.Hours(EVERY_BOUND, timedelta(days=7)),
+QUESTIONS: list[questions.Question | questions.Rows] = [
+    questions.Clock(),
+    questions.Rows(EVERY_BOUND, ("event", "session_id", "person_properties"), 10),
+    questions.Rows(EVERY_BOUND, ("event",), 10, PLACE),
+    questions.Extent((EVERY_BOUND, Region())),
+    questions.Extent((EVERY_BOUND, ALL_BUT), timedelta(seconds=60), Region()),
+    questions.Histogram(EVERY_BOUND, timedelta(milliseconds=1), 10),
+    questions.Distinct(EVERY_BOUND),
+    questions.Hours(EVERY_BOUND, timedelta(days=7)),
 ]
 
 
@@ -56,7 +56,7 @@ names_of_events = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 @given(st.lists(names_of_events, min_size=1, max_size=3))
 def test_event_names_arrive_as_they_are(names: list[str]) -> None:
     """Quotes, backslashes, braces, line ends: each name is one constant, unchanged."""
-    question = hogql.Distinct(Region(names=Names.of(names, ())))
+    question = questions.Distinct(Region(names=Names.of(names, ())))
 
     found = constants(parse(question.sql()))
 
@@ -69,7 +69,7 @@ def test_event_names_arrive_as_they_are(names: list[str]) -> None:
     ids=[f"{each.label}-{n}" for n, each in enumerate(QUESTIONS)],
 )
 def test_each_question_parses_and_has_a_limit_and_no_offset(
-    question: hogql.Question | hogql.Rows,
+    question: questions.Question | questions.Rows,
 ) -> None:
     """PostHog's default LIMIT is 100, and OFFSET is refused for API keys."""
     tree = parse(question.sql())
@@ -81,18 +81,20 @@ def test_each_question_parses_and_has_a_limit_and_no_offset(
 
 def test_instants_are_typed_and_have_their_time_zone() -> None:
     """A literal that PostHog cannot read would select nothing, without an error."""
-    assert hogql.moment(NOON) == "toDateTime64('2026-11-21 12:00:00.123456', 6, 'UTC')"
+    assert (
+        questions.moment(NOON) == "toDateTime64('2026-11-21 12:00:00.123456', 6, 'UTC')"
+    )
 
 
 def test_an_instant_that_clickhouse_cannot_hold_is_moved_to_the_nearest() -> None:
     """The year 9999 is later than every event either way."""
-    assert "2299-12-31" in hogql.moment(datetime.max.replace(tzinfo=UTC))
-    assert "1900-01-01" in hogql.moment(datetime.min.replace(tzinfo=UTC))
+    assert "2299-12-31" in questions.moment(datetime.max.replace(tzinfo=UTC))
+    assert "1900-01-01" in questions.moment(datetime.min.replace(tzinfo=UTC))
 
 
 def test_a_keys_condition_has_a_plain_bound_beside_it() -> None:
     """ClickHouse skips days by it."""
-    sql = hogql.Distinct(Region(after=KEY, through=KEY)).sql()
+    sql = questions.Distinct(Region(after=KEY, through=KEY)).sql()
 
     at = "toDateTime64('2026-11-21 10:00:00.000000', 6, 'UTC')"
     assert f"timestamp >= {at} and (timestamp > {at} or toString(uuid) > '" in sql
@@ -101,7 +103,7 @@ def test_a_keys_condition_has_a_plain_bound_beside_it() -> None:
 
 def test_rows_are_asked_with_what_tells_them_apart_first_and_in_its_order() -> None:
     """Other columns that the catalog left out are not asked of the server."""
-    rows = hogql.Rows(Region(), ("event", "uuid", "session_id"), 7)
+    rows = questions.Rows(Region(), ("event", "uuid", "session_id"), 7)
 
     key = ("uuid", "timestamp", "created_at", "event", "distinct_id")
     assert rows.names == (*key, "session_id")
@@ -114,6 +116,6 @@ def test_rows_are_asked_with_what_tells_them_apart_first_and_in_its_order() -> N
 
 def test_no_name_at_all_is_a_condition_that_no_row_meets() -> None:
     """An empty list would not parse."""
-    sql = hogql.Distinct(Region(names=Names(all_but=False))).sql()
+    sql = questions.Distinct(Region(names=Names(all_but=False))).sql()
 
     assert "where false" in sql

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_posthog import hogql, instants
-from tap_posthog.names import Names
-from tap_posthog.region import Key, Place, Region
+from tap_posthog import timestamps
+from tap_posthog.events.event_names import Names
+from tap_posthog.events.query import questions
+from tap_posthog.events.region import Key, Place, Region
 from tests.tap.model import START, Event, Model
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ def some_events(chance: random.Random) -> list[Event]:
         created = START + timedelta(seconds=chance.randrange(100_000))
         high, low = (chance.choice(("0", "8", "f")) * 4 for _ in range(2))
         event = Event(
-            timestamp=instants.spell(happened),
+            timestamp=timestamps.spell(happened),
             uuid=f"{high}0000-0000-4000-{low}-{chance.randrange(50):012x}",
-            created_at=instants.spell(created),
+            created_at=timestamps.spell(created),
             visible_at=created,
             event=chance.choice(NAMES),
         )
-        later = instants.spell(created + timedelta(hours=chance.randrange(2)))
-        copy = replace(event, created_at=later, visible_at=instants.read(later))
+        later = timestamps.spell(created + timedelta(hours=chance.randrange(2)))
+        copy = replace(event, created_at=later, visible_at=timestamps.read(later))
         other = replace(event, event=chance.choice(NAMES), distinct_id="e")
         for each in chance.choice([[event], [event], [event, copy], [event, other]]):
             events[each.identity, each.created_at] = each
@@ -90,16 +91,18 @@ def some_region(chance: random.Random, events: list[Event]) -> Region:
     low, high = sorted(chance.sample(events, 2), key=lambda event: event.key)
     taken = sorted(chance.choice(events).created_at for _ in range(2))
     return Region(
-        start=maybe(instants.read(low.timestamp)),
+        start=maybe(timestamps.read(low.timestamp)),
         after=maybe(Key(low.timestamp, chance.choice([low.uuid, ""]))),
-        end=maybe(instants.read(high.timestamp)),
+        end=maybe(timestamps.read(high.timestamp)),
         through=maybe(Key(high.timestamp, chance.choice([high.uuid, ""]))),
-        created_from=maybe(instants.read(taken[0])),
-        created_before=maybe(instants.read(taken[1])),
+        created_from=maybe(timestamps.read(taken[0])),
+        created_before=maybe(timestamps.read(taken[1])),
     )
 
 
-def ask(sandbox: Sandbox, question: hogql.Question | hogql.Rows) -> list[list[Any]]:
+def ask(
+    sandbox: Sandbox, question: questions.Question | questions.Rows
+) -> list[list[Any]]:
     """Put a question as the tap does."""
     return sandbox.hogql(question.sql(), modifiers={"convertToProjectTimezone": False})
 
@@ -108,7 +111,7 @@ def spelt(rows: list[list[Any]]) -> list[list[Any]]:
     """Spell the instants of an answer in the one form."""
     return [
         [
-            instants.spell(instants.read(cell))
+            timestamps.spell(timestamps.read(cell))
             if isinstance(cell, str) and cell[4:5] == "-" and "T" in cell
             else cell
             for cell in row
@@ -129,7 +132,7 @@ def test_engine_and_model_agree(sandbox: Sandbox, seed: int) -> None:
     events = some_events(chance)
     load(sandbox, events)
     now = START + timedelta(days=9)
-    sandbox.behave(frozen_at=instants.spell(now), project_timezone="America/New_York")
+    sandbox.behave(frozen_at=timestamps.spell(now), project_timezone="America/New_York")
     model = Model(events, now=now)
     late = timedelta(hours=chance.choice([1, 24, 168]))
 
@@ -145,17 +148,17 @@ def test_engine_and_model_agree(sandbox: Sandbox, seed: int) -> None:
         limit = chance.choice([5, 1_000])
 
         for grain in (86_400, 3_600, 60, 1, 0.001):
-            histogram = hogql.Histogram(
-                region, timedelta(seconds=grain), hogql.MOST_ROWS
+            histogram = questions.Histogram(
+                region, timedelta(seconds=grain), questions.MOST_ROWS
             )
             assert ask(sandbox, histogram) == model.ask(histogram)
-        distinct = hogql.Distinct(region)
+        distinct = questions.Distinct(region)
         assert ask(sandbox, distinct) == model.ask(distinct)
-        hours = hogql.Hours(region, late)
+        hours = questions.Hours(region, late)
         assert sorted(ask(sandbox, hours)[0][0]) == sorted(model.ask(hours)[0][0])
-        extent = hogql.Extent((region,))
+        extent = questions.Extent((region,))
         assert spelt(ask(sandbox, extent)) == model.ask(extent)
-        rows = hogql.Rows(region, (), limit)
+        rows = questions.Rows(region, (), limit)
         page = spelt(ask(sandbox, rows))
         assert page == [fields(row) for row in model.read(rows).rows]
         if page:
@@ -172,9 +175,9 @@ def test_two_regions_are_measured_by_one_question(sandbox: Sandbox) -> None:
     events = some_events(random.Random(5))  # noqa: S311 - the same rows each time
     load(sandbox, events)
     now = START + timedelta(days=9)
-    sandbox.behave(frozen_at=instants.spell(now))
+    sandbox.behave(frozen_at=timestamps.spell(now))
     middle = sorted(event.key for event in events)[200]
-    extent = hogql.Extent((Region(through=middle), Region(after=middle)))
+    extent = questions.Extent((Region(through=middle), Region(after=middle)))
 
     found = spelt(ask(sandbox, extent))
 
@@ -197,15 +200,15 @@ def test_what_has_settled_is_measured_up_to_the_clock_that_is_told(
 
     for hours in (0, 4, 9, 20, 400):
         now = START + timedelta(hours=hours, microseconds=123_456)
-        sandbox.behave(frozen_at=instants.spell(now), project_timezone="Asia/Tokyo")
-        extent = hogql.Extent(regions, settle, Region(after=after))
+        sandbox.behave(frozen_at=timestamps.spell(now), project_timezone="Asia/Tokyo")
+        extent = questions.Extent(regions, settle, Region(after=after))
 
         assert spelt(ask(sandbox, extent)) == Model(events, now=now).ask(extent)
 
 
 def test_all_places_of_a_query_see_one_instant(sandbox: Sandbox) -> None:
     """PostHog prints `now()` as `now64(6, 'UTC')`; the engine reads it once a query."""
-    now = hogql.NOW.replace("now()", "now64(6, 'UTC')")
+    now = questions.NOW.replace("now()", "now64(6, 'UTC')")
     sandbox.sql("insert into events (uuid) select generateUUIDv4() from numbers(9)")
 
     for _ in range(20):
@@ -221,19 +224,19 @@ def test_the_clock_is_the_servers(sandbox: Sandbox) -> None:
     """`now()` is what the run's C' is computed from."""
     sandbox.behave(frozen_at="2026-05-06T07:08:09Z")
 
-    assert spelt(ask(sandbox, hogql.Clock())) == [["2026-05-06T07:08:09.000000Z"]]
+    assert spelt(ask(sandbox, questions.Clock())) == [["2026-05-06T07:08:09.000000Z"]]
 
 
 def test_every_column_of_the_stream_is_there(sandbox: Sandbox) -> None:
     """The catalog's names are mapped to fields that HogQL has."""
     load(sandbox, some_events(random.Random(1))[:3])  # noqa: S311 - any rows
-    sandbox.behave(frozen_at=instants.spell(START + timedelta(days=9)))
+    sandbox.behave(frozen_at=timestamps.spell(START + timedelta(days=9)))
     names = (
         *("event", "distinct_id", "properties", "elements_chain", "person_id"),
         *("session_id", "window_id", "person_properties"),
     )
 
-    rows = ask(sandbox, hogql.Rows(Region(), names, 10))
+    rows = ask(sandbox, questions.Rows(Region(), names, 10))
 
     assert len(rows) == 3
     assert {len(row) for row in rows} == {3 + len(names)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tap_posthog.bookmark import Bookmark
-from tap_posthog.dedup import Dedup
-from tap_posthog.ledger import Ledger
-from tap_posthog.region import Key, Region
-from tap_posthog.scope import Scope
+from tap_posthog.events.bookmark import Bookmark
+from tap_posthog.events.query.dedup import Dedup
+from tap_posthog.events.query.recheck import Ledger
+from tap_posthog.events.region import Key, Region
+from tap_posthog.events.scope import Scope
 from tests.tap.model import Event
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import MappingError
 
-from tap_posthog import map_errors
+from tap_posthog.cli import map_errors
 from tests.tap.running import Outcome, config, run, run_here
 
 if TYPE_CHECKING:

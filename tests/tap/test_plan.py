@@ -12,11 +12,19 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import strategies as st
 
-from tap_posthog import instants
-from tap_posthog.plan import DAY, HOUR, MILLISECOND, Cell, Count, Planner, Window
+from tap_posthog import timestamps
+from tap_posthog.events.query.plan import (
+    DAY,
+    HOUR,
+    MILLISECOND,
+    Cell,
+    Count,
+    Planner,
+    Window,
+)
 from tests.tap.holding import holds_for
 
-TODAY = instants.ticks(datetime(2026, 11, 21, tzinfo=UTC))
+TODAY = timestamps.ticks(datetime(2026, 11, 21, tzinfo=UTC))
 
 
 @dataclass
@@ -75,7 +83,7 @@ moments = st.one_of(
     st.integers(TODAY - 400 * DAY, TODAY - 1),  # anywhere in the last year
     st.integers(0, 3 * HOUR).map(lambda n: TODAY - 30 * DAY + n),  # a burst
     st.integers(0, 2_000).map(lambda n: TODAY - 60 * DAY + n),  # two milliseconds
-    st.sampled_from([0, instants.ticks(datetime(1970, 1, 1, tzinfo=UTC))]),
+    st.sampled_from([0, timestamps.ticks(datetime(1970, 1, 1, tzinfo=UTC))]),
 )
 distributions = st.lists(moments, max_size=200).map(sorted)
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_posthog import properties
-from tap_posthog.properties import MALFORMED
+from tap_posthog import raw_json
+from tap_posthog.raw_json import MALFORMED
 
 DEEP = 20_000
 HOSTILE = [
@@ -52,13 +52,13 @@ MENDED = [
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:30])
 def test_valid_text_stays_as_it_is(text: str) -> None:
     """No number is rounded, no key dropped, no escape resolved."""
-    assert bytes(properties.as_object(_cell(text))).decode() == text
+    assert bytes(raw_json.as_object(_cell(text))).decode() == text
 
 
 @pytest.mark.parametrize(("text", "value"), MENDED)
 def test_what_is_no_json_is_mended_or_kept(text: str, value: object) -> None:
     """NaN becomes null, lines become one, and what is no object is kept as text."""
-    mended = bytes(properties.as_object(_cell(text)))
+    mended = bytes(raw_json.as_object(_cell(text)))
 
     assert json.loads(mended) == value
     assert b"\n" not in mended
@@ -69,7 +69,7 @@ def test_text_nested_beyond_reading_is_kept() -> None:
     """Depth that no parser follows does not end the run."""
     text = '{"a":' + "[" * DEEP + "]" * DEEP + "}"
 
-    kept = json.loads(bytes(properties.as_object(_cell(text))))
+    kept = json.loads(bytes(raw_json.as_object(_cell(text))))
 
     assert kept == {MALFORMED: text}
 
@@ -78,16 +78,16 @@ def test_a_server_that_sends_objects_is_understood() -> None:
     """PostHog may one day send `properties` as JSON, not as text; it passes as well."""
     cell = msgspec.Raw(b'{"a": 1.10,\n "b": "\\ud800"}')
 
-    assert bytes(properties.as_object(cell)) == b'{"a": 1.10,  "b": "\\ud800"}'
-    assert bytes(properties.as_object(msgspec.Raw(b"null"))) == b"null"
+    assert bytes(raw_json.as_object(cell)) == b'{"a": 1.10,  "b": "\\ud800"}'
+    assert bytes(raw_json.as_object(msgspec.Raw(b"null"))) == b"null"
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:30])
 def test_values_survive_decoding_and_encoding(text: str) -> None:
     """The SDK's path decodes a record and encodes it again, and loses nothing."""
-    value = properties.loads(text)
+    value = raw_json.loads(text)
 
-    again = properties.dumps(value)
+    again = raw_json.dumps(value)
 
     assert _exact(again) == _exact(text)
     assert again.isascii()
@@ -96,7 +96,7 @@ def test_values_survive_decoding_and_encoding(text: str) -> None:
 @given(st.text())
 def test_any_text_gives_one_line_of_valid_json(text: str) -> None:
     """Whatever is stored, the record can be read by any JSON reader."""
-    line = bytes(properties.as_object(_cell(text)))
+    line = bytes(raw_json.as_object(_cell(text)))
 
     assert isinstance(json.loads(line), dict | None)
     assert b"\n" not in line
@@ -114,7 +114,7 @@ def test_what_python_clients_stored_arrives(value: dict[str, Any]) -> None:
     """NaN and Infinity are null in the record, and everything else is as stored."""
     stored = json.dumps(value)
 
-    assert json.loads(bytes(properties.as_object(_cell(stored)))) == json.loads(
+    assert json.loads(bytes(raw_json.as_object(_cell(stored)))) == json.loads(
         stored, parse_constant=lambda _: None
     )
 

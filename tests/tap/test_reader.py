@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_posthog import hogql, instants
-from tap_posthog.bookmark import Bookmark
-from tap_posthog.counts import Counts
+from tap_posthog import timestamps
 from tap_posthog.errors import AuditError, GaveUpError, QueryError
-from tap_posthog.plan import DAY, SPARE, Cell, Planner
-from tap_posthog.reader import ARRIVED, Reader
-from tap_posthog.region import Region
+from tap_posthog.events.bookmark import Bookmark
+from tap_posthog.events.query import questions
+from tap_posthog.events.query.counts import Counts
+from tap_posthog.events.query.plan import DAY, SPARE, Cell, Planner
+from tap_posthog.events.query.reader import ARRIVED, Reader
+from tap_posthog.events.region import Region
 from tests.tap.history import History, choose
 from tests.tap.model import START, Event, Model, Page
 from tests.tap.test_reader_model import event
 
 if TYPE_CHECKING:
-    from tap_posthog.settings import Settings
+    from tap_posthog.settings.settings import Settings
 
 HELD = 2
 PATIENCE = 30  # seconds, for what takes microseconds on an idle machine
@@ -39,7 +40,7 @@ class Slow(Model):
         self.reads = 0
         self.fail_at = fail_at
 
-    def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
+    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
         """Answer, or fail at a given page."""
         with self.lock:
             self.reads += 1
@@ -86,10 +87,10 @@ class Holding(Model):
         self.held, self.free = threading.Event(), threading.Event()
 
     def ask(
-        self, question: hogql.Question, *, divisible: bool = True
+        self, question: questions.Question, *, divisible: bool = True
     ) -> list[list[Any]]:
         """Wait to be set free, where it is that question's turn."""
-        self.histograms += isinstance(question, hogql.Histogram)
+        self.histograms += isinstance(question, questions.Histogram)
         if self.histograms == HELD:
             self.held.set()
             assert self.free.wait(PATIENCE), "nobody reads on meanwhile"
@@ -99,7 +100,7 @@ class Holding(Model):
 def test_the_next_histogram_is_on_its_way_while_windows_are_left() -> None:
     """A long backfill does not stand still whenever it has to look ahead."""
     model = Holding([event(n * 60.0) for n in range(2_000)])
-    first = instants.ticks(START)
+    first = timestamps.ticks(START)
     region = Region(start=START, end=START + timedelta(days=90))
     days = [Cell(first + n * DAY, first + (n + 1) * DAY, 24) for n in range(83)]
     cells = [*days, Cell(first + 83 * DAY, first + 84 * DAY, 8)]
@@ -145,7 +146,7 @@ def test_rows_out_of_order_stop_the_run() -> None:
     """A server that sorts otherwise would make the keyset lose rows."""
 
     class Unsorted(Model):
-        def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
+        def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
             return Page(super().read(question, divisible=divisible).rows[::-1])
 
     model = Unsorted([event(1), event(2)], now=START + timedelta(days=1))
@@ -160,7 +161,7 @@ def test_a_gap_ends_the_waits_of_other_pages() -> None:
     class Limited(Model):
         stopped = threading.Event()
 
-        def read(self, question: hogql.Rows, *, divisible: bool = True) -> Page:
+        def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
             page = super().read(question, divisible=divisible)
             if page.rows and page.rows[0].key == event(4).key:
                 self.stopped.wait(PATIENCE * 2)

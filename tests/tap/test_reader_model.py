@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
-from tap_posthog import instants
-from tap_posthog.bookmark import Bookmark
+from tap_posthog import timestamps
 from tap_posthog.errors import AuditError
+from tap_posthog.events.bookmark import Bookmark
 from tests.tap.history import History, choose
 from tests.tap.holding import holds_for
 from tests.tap.model import START, Event, Model
@@ -19,7 +19,7 @@ from tests.tap.model import START, Event, Model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_posthog.settings import Settings
+    from tap_posthog.settings.settings import Settings
 
 MINUTE = timedelta(minutes=1)
 
@@ -31,9 +31,9 @@ def event(
     happened = START + minute * MINUTE
     created = happened + late * MINUTE
     return Event(
-        timestamp=instants.spell(happened),
+        timestamp=timestamps.spell(happened),
         uuid=f"00000000-0000-4000-8000-{uuid:012d}",
-        created_at=instants.spell(created),
+        created_at=timestamps.spell(created),
         visible_at=created + lag * MINUTE,
         event=name,
     )
@@ -221,7 +221,7 @@ def test_only_events_from_start_at_to_before_end_at_are_sent(
 
     history = play(events, bounded, {}, [(300, True, None), (300, True, None)])
 
-    low, high = (instants.spell(START + n * MINUTE) for n in (start, end))
+    low, high = (timestamps.spell(START + n * MINUTE) for n in (start, end))
     assert Counter(history.sent) == Counter(
         each.key for each in events if low <= each.timestamp < high
     )

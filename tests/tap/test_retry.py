@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_posthog.refusals import refusal
-from tap_posthog.retry import LONGEST_WAIT, Verdict, backoff, judge
-from tap_posthog.transport import Answer
+from tap_posthog.api.api_errors import refusal
+from tap_posthog.api.retry import LONGEST_WAIT, Verdict, backoff, judge
+from tap_posthog.api.transport import Answer
 
 KEY = "phx_CANARY"
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_posthog.bookmark import Bookmark
 from tap_posthog.errors import AuthError
-from tap_posthog.region import Key
-from tap_posthog.run import LOOK_BACK_SECONDS, QUERY_SECONDS, Run
-from tap_posthog.sources import rest
+from tap_posthog.events import events_list
+from tap_posthog.events.bookmark import Bookmark
+from tap_posthog.events.follow import LOOK_BACK_SECONDS, QUERY_SECONDS, Run
+from tap_posthog.events.region import Key
 from tests.tap.running import config, settings
 from tests.tap.test_scenarios import insert
 
@@ -133,7 +133,7 @@ def test_a_follower_of_the_events_list_forgets_what_it_will_not_read_again(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It keeps keys for the lookback, not those of the backfill before it."""
-    monkeypatch.setattr(rest, "FEW", 100)
+    monkeypatch.setattr(events_list, "FEW", 100)
     insert(sandbox, 3000, "now64(6) - 60 - number * 60")
     pauses = Pauses(2)
 

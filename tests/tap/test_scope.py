@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_posthog.errors import StateError
-from tap_posthog.names import Names
-from tap_posthog.scope import Scope
+from tap_posthog.events.event_names import Names
+from tap_posthog.events.scope import Scope
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tap_posthog.errors import ConfigError
-from tap_posthog.settings import Settings, with_defaults
-from tap_posthog.settings_schema import SETTINGS_SCHEMA
+from tap_posthog.settings.schema import SETTINGS_SCHEMA
+from tap_posthog.settings.settings import Settings, with_defaults
 from tap_posthog.tap import TapPostHog
 from tests.tap.running import settings
 

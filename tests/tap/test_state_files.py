@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from meltano.core.utils import merge as _merge
 
+from tap_posthog.cli.files import bookmarks_of, checked_catalog, checked_state
 from tap_posthog.errors import StateError
-from tap_posthog.inputs import bookmarks_of, checked_catalog, checked_state
 from tests.tap.running import Outcome, config, run, run_here
 from tests.tap.test_scenarios import assert_each_once, insert, run_on, stored
 

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from tap_posthog.transport import Answer, NoAnswerError
+from tap_posthog.api.transport import Answer, NoAnswerError
 
 PACKED = {"Content-Encoding": "gzip"}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_patterns_webhook.validator import is_multiple
+from target_patterns_webhook.singer.validator import is_multiple
 from tests.target.inside import deliver
 
 RECORD = {"id": 1, "o": {"x": 2}}

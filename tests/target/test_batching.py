@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_patterns_webhook.batching import (
+from target_patterns_webhook.delivery.batching import (
     Batch,
     Batcher,
     Payload,
@@ -19,8 +19,8 @@ from target_patterns_webhook.batching import (
     fitting,
     halves,
 )
-from target_patterns_webhook.occurrences import Occurrences
-from target_patterns_webhook.parcel import Parcel, Whole
+from target_patterns_webhook.delivery.chunk import Parcel, Whole
+from target_patterns_webhook.delivery.occurrences import Occurrences
 
 if TYPE_CHECKING:
     from random import Random
@@ -161,7 +161,7 @@ def test_an_id_depends_on_content_and_stream_only() -> None:
 def test_an_id_is_the_same_in_every_process() -> None:
     """A run after a crash sends a batch under the id that it had before."""
     code = (
-        "from target_patterns_webhook.batching import batch_id as b;"
+        "from target_patterns_webhook.delivery.batching import batch_id as b;"
         "print(b('events', b'[{}]'), end='')"
     )
     other = subprocess.run(

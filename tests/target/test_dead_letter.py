@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from target_patterns_webhook import replay
-from target_patterns_webhook.batching import Batch
-from target_patterns_webhook.dead_letter import DeadLetters
+from target_patterns_webhook.dead_letters import DeadLetters
+from target_patterns_webhook.delivery.batching import Batch
+from target_patterns_webhook.delivery.chunk import Refusal, Whole, key_of
 from target_patterns_webhook.errors import ConfigError, FatalError
-from target_patterns_webhook.parcel import Refusal, Whole, key_of
 from tests.support.receiver import Receiver
 
 HOSTILE = [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_patterns_webhook.delivery import Delivery
+from target_patterns_webhook.delivery.crew import Delivery
 from target_patterns_webhook.errors import (
     ConfigError,
     FatalError,
@@ -367,7 +367,7 @@ def test_senders_that_hang_are_awaited_together(
 
     All senders have one deadline, not one each.
     """
-    monkeypatch.setattr("target_patterns_webhook.delivery._LAST_SECONDS", 1.0)
+    monkeypatch.setattr("target_patterns_webhook.delivery.crew._LAST_SECONDS", 1.0)
     taken = iter(range(30))
 
     def judge(request: Request) -> str | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_patterns_webhook.answer import Answer
-from target_patterns_webhook.retry import Verdict
+from target_patterns_webhook.delivery.retry import Verdict
+from target_patterns_webhook.http.outcome import Answer
 from tests.support.simulation import Simulation, answer
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.simulation import Simulation, answer
 
 if TYPE_CHECKING:
-    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.http.outcome import Answer
 
 
 def settled(simulation: Simulation) -> list[int]:

@@ -17,7 +17,7 @@ from tests.support.simulation import Simulation, answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.http.outcome import Answer
 
     Receiver = Callable[[Simulation, list[int], int], Answer]
 

@@ -11,7 +11,7 @@ from target_patterns_webhook.errors import FatalError, GaveUpError
 from tests.support.simulation import Simulation, answer
 
 if TYPE_CHECKING:
-    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.http.outcome import Answer
 
 LATENCY = 0.01
 NOTHING = ["0", "-3", "Sat, 21 Nov 2020 12:00:00 GMT", "0.0", "soon", "-0", "1e9", ""]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_patterns_webhook.formats import EVENT_COLUMNS, moment, shape_for
-from target_patterns_webhook.settings import Settings
+from target_patterns_webhook.settings.settings import Settings
+from target_patterns_webhook.singer.formats import EVENT_COLUMNS, moment, shape_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_patterns_webhook.jsontext import MalformedError, members
+from target_patterns_webhook.raw_json import MalformedError, members
 
 values = st.recursive(
     st.none()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.lines import blocks, lines
+from target_patterns_webhook.raw_json import MalformedError
+from target_patterns_webhook.singer.stdin import blocks, lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ from contextlib import redirect_stdout
 import msgspec
 import pytest
 
-from target_patterns_webhook.sdk_path import WebhookSink
-from target_patterns_webhook.stream import Stream
+from target_patterns_webhook.singer.sdk_sink import WebhookSink
+from target_patterns_webhook.singer.stream import Stream
+from target_patterns_webhook.singer.validator import Validator
 from target_patterns_webhook.target import TargetPatternsWebhook
-from target_patterns_webhook.validator import Validator
 from tests.support.receiver import Receiver
 from tests.target.inside import logged
 

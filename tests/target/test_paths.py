@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from target_patterns_webhook import map_errors
-from target_patterns_webhook.batching import Batcher
-from target_patterns_webhook.transport import Transport
-from target_patterns_webhook.watermark import Watermark
+from target_patterns_webhook.cli import map_errors
+from target_patterns_webhook.delivery.batching import Batcher
+from target_patterns_webhook.delivery.watermark import Watermark
+from target_patterns_webhook.http.transport import Transport
 from tests.support.receiver import Receiver
 from tests.target.inside import run_inside
 from tests.target.test_singer import HOSTILE

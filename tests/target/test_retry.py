@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_patterns_webhook.retry import Backoff, Verdict, judge
+from target_patterns_webhook.delivery.retry import Backoff, Verdict, judge
 
 
 def test_every_status_has_one_meaning() -> None:

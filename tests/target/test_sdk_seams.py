@@ -19,7 +19,7 @@ from singer_sdk.helpers import _flattening
 from singer_sdk.mapper import CustomStreamMap
 from singer_sdk.plugin_base import BaseSingerReader, PluginBase, SingerCommand
 
-from target_patterns_webhook.sdk_path import WebhookSink
+from target_patterns_webhook.singer.sdk_sink import WebhookSink
 from target_patterns_webhook.target import TargetPatternsWebhook
 from tests.support.receiver import Receiver
 from tests.target.process import singer

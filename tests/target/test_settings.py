@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_patterns_webhook.errors import ConfigError
-from target_patterns_webhook.schema import SCHEMA
-from target_patterns_webhook.settings import Settings
+from target_patterns_webhook.settings.schema import SCHEMA
+from target_patterns_webhook.settings.settings import Settings
 from target_patterns_webhook.target import TargetPatternsWebhook
 from tests.support.receiver import Receiver
 from tests.target.inside import run_inside

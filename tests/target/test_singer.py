@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_patterns_webhook.jsontext import MalformedError
-from target_patterns_webhook.lines import lines
-from target_patterns_webhook.singer import Message, parse, parse_plain, record_of, whole
+from target_patterns_webhook.raw_json import MalformedError
+from target_patterns_webhook.singer.messages import (
+    Message,
+    parse,
+    parse_plain,
+    record_of,
+    whole,
+)
+from target_patterns_webhook.singer.stdin import lines
 
 HOSTILE = [
     rb"{}",

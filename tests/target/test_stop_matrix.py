@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_patterns_webhook import ending
+from target_patterns_webhook.cli import ending
 from target_patterns_webhook.errors import TargetError
 from target_patterns_webhook.target import TargetPatternsWebhook
 from tests.support.receiver import Receiver

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from target_patterns_webhook.answer import from_response
-from target_patterns_webhook.batching import Payload
-from target_patterns_webhook.retry import Verdict
-from target_patterns_webhook.transport import Transport
+from target_patterns_webhook.delivery.batching import Payload
+from target_patterns_webhook.delivery.retry import Verdict
+from target_patterns_webhook.http.outcome import from_response
+from target_patterns_webhook.http.transport import Transport
 from tests.support import certificate
 from tests.support.receiver import Receiver, Reply
 from tests.support.simulation import settings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from target_patterns_webhook.answer import Answer
+    from target_patterns_webhook.http.outcome import Answer
 
     Post = Callable[..., Answer]
 

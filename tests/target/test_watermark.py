@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_patterns_webhook.watermark import Watermark
+from target_patterns_webhook.delivery.watermark import Watermark
 
 
 def test_a_state_waits_for_every_batch_before_it() -> None:

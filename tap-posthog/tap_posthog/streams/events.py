@@ -17,8 +17,8 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
-from tap_posthog.bookmark import REPLICATION_KEY, Bookmark
-from tap_posthog.rows import LineWriter, decoded
+from tap_posthog.events.bookmark import REPLICATION_KEY, Bookmark
+from tap_posthog.events.rows import LineWriter, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
 
-    from tap_posthog.source import Row
+    from tap_posthog.events.query.source import Row
     from tap_posthog.tap import TapPostHog
 
 LINES = 1000  # made at once, so that a target has work while the next are made

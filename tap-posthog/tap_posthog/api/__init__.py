@@ -1,0 +1,1 @@
+"""PostHog's API: one client, with its limits, waits and errors."""

@@ -1,0 +1,214 @@
+"""What PostHog means by a refusal, and what the user can do about it. Pure.
+
+Wordings are those of PostHog's `authentication.py`, `permissions.py` and
+`routing.py` and of its error envelope (`type`, `code`, `detail`, `attr`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from tap_posthog.errors import (
+    AuthError,
+    ConfigError,
+    ForeignError,
+    MissingEndpointError,
+    ProjectError,
+    QueryError,
+    QuotaError,
+    TapError,
+)
+
+if TYPE_CHECKING:
+    from tap_posthog.api.transport import Answer
+
+SHOWN = 300  # characters of the server's own words
+US, EU = "https://us.posthog.com", "https://eu.posthog.com"
+
+
+def refusal(  # noqa: PLR0911 - a table of statuses
+    answer: Answer, *, path: str, base_url: str, project_id: str, api_key: str
+) -> TapError:
+    """Turn an answer that will not change into the line that the user needs.
+
+    `path` is what was asked for, under `base_url`.
+    """
+    said = detail(answer.body).replace(api_key, "***")
+    if answer.status in {300, 301, 302, 303, 307, 308}:
+        return _redirected(answer, base_url, path)
+    if answer.status < 300:  # noqa: PLR2004 - success, but not of what was asked
+        return _unexpected(answer, base_url)
+    if is_foreign(answer):
+        return _foreign(answer, base_url)
+    match answer.status:
+        case 401:
+            return AuthError(
+                f"{base_url} does not know the API key (401). Check api_key. A key is "
+                f"valid in one region only: {_other_region(base_url)}"
+            )
+        case 402:
+            return QuotaError(
+                f"PostHog's plan does not allow this (402): {said or 'quota used up'}. "
+                "Check the organisation's billing page, or run again when the quota "
+                "starts anew; nothing is lost"
+            )
+        case 403:
+            return _forbidden(said, project_id)
+        case 404:
+            return _not_found(said, base_url, project_id)
+        case _:
+            return QueryError(
+                f"PostHog refused the request ({answer.status}): "
+                f"{said or 'no reason given'}. Check include_events and exclude_events;"
+                " if they are right, the server is not one that this tap knows"
+            )
+
+
+def is_page(answer: Answer) -> bool:
+    """Whether it is a web page, which PostHog's API never answers with."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    start = answer.body[:200].lstrip().lower()
+    return "text/html" in kind or start.startswith((b"<!doctype html", b"<html"))
+
+
+def is_foreign(answer: Answer) -> bool:
+    """Whether somebody other than PostHog answered: it does not use its envelope."""
+    if answer.body.strip() in {b"", b"{}"}:
+        return False
+    known = {"type", "code", "detail", "error", "attr"}
+    return is_page(answer) or known.isdisjoint(_envelope(answer.body))
+
+
+def detail(body: bytes) -> str:
+    """Take the server's own words out of its error envelope, on one line."""
+    envelope = _envelope(body)
+    words = envelope.get("detail") or envelope.get("error") or ""
+    return " ".join(str(words).split())[:SHOWN].rstrip(".")
+
+
+def code(body: bytes) -> str:
+    """Take the name of the error out of its envelope."""
+    return str(_envelope(body).get("code") or "")
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+def _forbidden(said: str, project_id: str) -> AuthError:
+    if "scope" in said:
+        return AuthError(
+            f"The API key lacks a scope (403): {said}. Edit the key in PostHog's "
+            "Settings > Personal API keys and give it query:read"
+        )
+    if "access" in said and "project" in said:
+        return AuthError(
+            f"The API key may not read project {project_id} (403): {said}. Check "
+            "project_id, and which projects the key is restricted to"
+        )
+    return AuthError(
+        f"PostHog refused the API key (403): {said or 'no reason given'}. Check the "
+        "key's scopes and projects, and whether the organisation allows personal keys"
+    )
+
+
+def _not_found(said: str, base_url: str, project_id: str) -> ProjectError:
+    if "project" in said.lower():
+        return ProjectError(
+            f"{base_url} has no project {project_id} that the API key can see (404). "
+            "Check project_id (the number in the project's URL) and base_url"
+        )
+    return MissingEndpointError(
+        f"{base_url} has no such endpoint (404). Check base_url; on an old self-hosted "
+        "server set events_source to rest"
+    )
+
+
+def _foreign(answer: Answer, base_url: str) -> TapError:
+    """Say who may have answered; neither the key nor a filter is to blame."""
+    status = answer.status
+    what = "a web page" if is_page(answer) else "words that are not PostHog's"
+    line = f"{base_url} answered {status} with {what}: "
+    if status == 404:  # noqa: PLR2004 - an old server's page for an unknown path, too
+        return MissingEndpointError(
+            f"{line}there is no PostHog, or no query endpoint, at that address. Check "
+            "base_url; on an old self-hosted server set events_source to rest"
+        )
+    return ForeignError(
+        f"{line}a firewall, a proxy or a login page stands before PostHog. Check "
+        f"base_url, then ask who runs that network to let {_host(base_url)}'s API "
+        "through from this machine"
+    )
+
+
+def _unexpected(answer: Answer, base_url: str) -> TapError:
+    if answer.status == 202:  # noqa: PLR2004 - as above
+        return QueryError(
+            f"{base_url} took the query to answer it later (202), though the tap asked "
+            "for the answer itself (force_blocking). That server is not one that this "
+            "tap knows: upgrade it, or set events_source to rest"
+        )
+    return QueryError(
+        f"{base_url} answered {answer.status} where PostHog answers a query with 200. "
+        "Check base_url: what is there is not PostHog's API"
+    )
+
+
+def _redirected(answer: Answer, base_url: str, path: str) -> ConfigError:
+    """Name where a redirect leads, without what may be a secret in it."""
+    place = _location(answer, base_url + path)
+    if place is None:
+        return ConfigError(
+            f"base_url: {base_url} answers with a redirect ({answer.status}) that "
+            "leads nowhere; set base_url to the address that answers itself"
+        )
+    target, asked = place, urlsplit(base_url + path)
+    if (target.scheme, target.netloc) != (asked.scheme, asked.netloc):
+        there = f"{target.scheme}://{_host(target.geturl())}"
+        return ConfigError(
+            f"base_url: {base_url} redirects to {there} ({answer.status}), and the API "
+            "key is not sent there; set base_url to the address that answers itself"
+        )
+    shown = target.path[:SHOWN]
+    if target.path.endswith(path) and target.path != asked.path:
+        prefix = f"{target.scheme}://{target.netloc}{target.path.removesuffix(path)}"
+        advice = f"set base_url to {prefix}"
+    elif target.path == asked.path:
+        advice = "what is there is not PostHog's API, or a login stands before it"
+    else:
+        advice = "check base_url: a login page or another application may be there"
+    return ConfigError(
+        f"base_url: {base_url} redirects from {path} to {shown} on the same host "
+        f"({answer.status}), and redirects are not followed; {advice}"
+    )
+
+
+def _location(answer: Answer, asked: str) -> SplitResult | None:
+    location = answer.headers.get("Location", "")
+    try:
+        target = urlsplit(urljoin(asked, location))
+        _ = target.port  # raises for one that is no number
+    except ValueError:
+        return None
+    return target if location and target.hostname else None
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+def _other_region(base_url: str) -> str:
+    if base_url == US:
+        return f"if your project is in the EU, set base_url to {EU}"
+    if base_url == EU:
+        return f"if your project is in the US, set base_url to {US}"
+    return "check that base_url is where the key was made"

@@ -1,0 +1,240 @@
+"""One attempt at PostHog over HTTP. No retry, no meaning: an answer, or none.
+
+The library's exceptions stop here: they print URLs and headers, and ours hold the key.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import queue
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from tap_posthog.errors import ConfigError
+from tap_posthog.http.connection import DeadlineAdapter
+from tap_posthog.http.content_encoding import UndecodedError, decoded
+from tap_posthog.http.deadline import Deadline
+from tap_posthog.http.environment import UnusableError, environment
+from tap_posthog.http.failures import Cause, Failure, cause_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_posthog.http.environment import Environment
+
+CHUNK = 1 << 18  # bytes asked of the socket at once
+CONNECT_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question: a path under `base_url`, and a JSON body or a query string."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    params: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer, its body as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def unpacked(self) -> Answer:
+        """Decompress the body, once nobody waits for the connection any more.
+
+        Raises:
+            NoAnswerError: it is not what its header says, or not readable here.
+
+        """
+        encodings = self.headers.get("Content-Encoding", "")
+        if not encodings or not self.body:
+            return self
+        try:
+            return replace(self, body=decoded(self.body, encodings))
+        except UndecodedError as exc:
+            raise NoAnswerError(str(exc), Failure.CUT) from None
+
+
+class NoAnswerError(Exception):
+    """The connection failed, or ended or hung before the answer was whole."""
+
+    def __init__(self, what: str, kind: Failure, *, final: bool = False) -> None:
+        super().__init__(what)
+        self.kind = kind
+        self.final = final  # no waiting repairs it; `what` says what to do
+
+    @property
+    def connected(self) -> bool:
+        """Whether somebody at that address took the request."""
+        return self.kind in {Failure.TIMED_OUT, Failure.CUT, Failure.BROKEN}
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sets the key at the last moment: no name in `base_url` replaces it."""
+
+    def __init__(self, key: str) -> None:
+        self._header = f"Bearer {key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+class _Connection:
+    """One kept connection, for one request at a time."""
+
+    def __init__(self, api_key: str, environment: Environment) -> None:
+        self.deadline = Deadline()
+        self.session = requests.Session()
+        self.session.trust_env = False  # it is read already, and .netrc not at all
+        self.session.proxies = environment.proxies
+        self.session.verify = environment.verify
+        self.session.auth = _Bearer(api_key)
+        self.session.headers.update(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "Content-Type": "application/json",
+                "User-Agent": f"tap-posthog/{version('tap-posthog')}",
+            }
+        )
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, DeadlineAdapter(self.deadline))
+
+    def send(self, base_url: str, request: Request, seconds: float) -> Answer:
+        """Make one attempt, which takes so many seconds at most."""
+        self.deadline.start(seconds)
+        with self.session.request(
+            request.method,
+            base_url + request.path,
+            data=request.body,
+            params=request.params,
+            timeout=(min(CONNECT_SECONDS, seconds), seconds),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            parts: list[bytes] = []
+            while part := response.raw.read1(CHUNK, decode_content=False):
+                parts.append(part)
+            return Answer(response.status_code, response.headers, b"".join(parts))
+
+
+class Transport:
+    """A fixed number of kept connections to one server, for any number of threads."""
+
+    def __init__(
+        self, base_url: str, api_key: str, *, timeout: float, connections: int
+    ) -> None:
+        """Take `timeout` as seconds for a whole request, its answer included.
+
+        Raises:
+            ConfigError: the environment names a proxy or a file that cannot be used.
+
+        """
+        # It logs URLs, and a traceback where a header cannot be parsed.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+        self._base_url = base_url
+        self._timeout = timeout
+        try:
+            self._environment = environment(base_url)
+        except UnusableError as exc:
+            raise ConfigError(str(exc)) from None
+        self._connections = [
+            _Connection(api_key, self._environment) for _ in range(connections)
+        ]
+        # The one that was used last comes first: the others may have gone stale.
+        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
+        for connection in self._connections:
+            self._idle.put(connection)
+
+    def send(self, request: Request, most: float | None = None) -> Answer:
+        """Make one attempt; redirects are not followed: they would carry the key.
+
+        It waits for a connection where all are in use. `most`: seconds, where fewer are
+        left than a request may take.
+
+        Raises:
+            NoAnswerError: nothing, or not all, came back in time.
+
+        """
+        seconds = self._timeout if most is None else min(self._timeout, most)
+        connection = self._idle.get()
+        try:
+            answer = connection.send(self._base_url, request, seconds)
+        except _FAILURES as exc:
+            raise self._no_answer(cause_of(exc), seconds) from None
+        finally:
+            self._idle.put(connection)
+        if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            cause = Cause(Failure.NOT_LET_THROUGH, status=answer.status)
+            raise self._no_answer(cause, seconds)
+        return answer
+
+    def abort(self) -> None:
+        """End all requests in flight, and those that follow, from any thread."""
+        for connection in self._connections:
+            connection.deadline.abort()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for connection in self._connections:
+            connection.session.close()
+
+    def _no_answer(self, cause: Cause, seconds: float) -> NoAnswerError:
+        """Name what went wrong, in words of our own."""
+        if final := self._final(cause):
+            return NoAnswerError(final, cause.kind, final=True)
+        if cause.kind is Failure.TIMED_OUT:
+            return NoAnswerError(f"no answer within {seconds:.3g} s", cause.kind)
+        if cause.kind in {Failure.PROXY, Failure.NOT_LET_THROUGH}:
+            through = self._environment.variable
+            return NoAnswerError(
+                f"the proxy that {through} names did not connect", cause.kind
+            )
+        return NoAnswerError(_WORDS[cause.kind], cause.kind)
+
+    def _final(self, cause: Cause) -> str:
+        """Say what no waiting repairs, and what to do."""
+        if cause.kind is Failure.UNTRUSTED:
+            return (
+                f"{self._base_url}: the server's certificate is not trusted. Check "
+                "base_url; for a certificate of your own set REQUESTS_CA_BUNDLE to its "
+                "file"
+            )
+        if cause.kind is Failure.NO_TLS:
+            return (
+                f"{self._base_url}: the server speaks no TLS at this port. Check "
+                "base_url: http or https, and the port"
+            )
+        if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault
+            host = urlsplit(self._base_url).hostname or ""
+            return self._environment.refused(cause.status, host)
+        return ""
+
+
+_FAILURES = (
+    requests.RequestException,
+    HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+_WORDS = {
+    Failure.NO_CONNECTION: "no connection in time",
+    Failure.NAME: "the server's name cannot be resolved",
+    Failure.REFUSED: "the server refuses connections",
+    Failure.CUT: "the answer was cut off",
+    Failure.TLS: "the TLS connection failed",
+    Failure.BROKEN: "the connection broke",
+}

@@ -1,0 +1,1 @@
+"""How events are read: every source gives batches, each with a bookmark."""

@@ -1,0 +1,1 @@
+"""PostHog's query endpoint: the source of events that can count."""

@@ -1,0 +1,62 @@
+"""What the reader needs of a source of events. Declares; does nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_posthog.events.query import questions
+
+
+class Row(Protocol):
+    """One event. Instants are text of `instants.spell`'s form, uuids lower case."""
+
+    @property
+    def timestamp(self) -> str:
+        """When it happened, as its sender says."""
+
+    @property
+    def uuid(self) -> str:
+        """Which it is."""
+
+    @property
+    def created_at(self) -> str:
+        """When PostHog ingested it."""
+
+    @property
+    def event(self) -> object:
+        """Its name; equal for equal names, whatever it is."""
+
+    @property
+    def distinct_id(self) -> object:
+        """Whom it is about; likewise."""
+
+
+class Page(Protocol):
+    """What one query gave."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows, in the order of the answer."""
+
+
+class Source(Protocol):
+    """Answers questions about one project's events, from several threads at once.
+
+    It waits and tries again by itself. What it raises is final, but for TooHeavyError:
+    then the reader asks for less. Where less cannot be asked it sends the question with
+    `divisible=False`, and the source must go on trying instead.
+    """
+
+    def ask(
+        self, question: questions.Question, *, divisible: bool = True
+    ) -> list[list[Any]]:
+        """Return the results of a small question, decoded; instants are text."""
+
+    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+        """Return rows, of which only the key columns need be decoded."""
+
+    def stop(self) -> None:
+        """End every wait: nobody will look at the answers any more."""

@@ -1,0 +1,149 @@
+"""A row as PostHog sends it, and the RECORD line it becomes. Pure; no I/O.
+
+What only passes through is never parsed: a row's columns stay the JSON that came, and
+`properties`, which comes as JSON text inside JSON, becomes part of the line as it is.
+Only the two instants are respelt, since servers differ (`Z`, `+00:00`, no fraction).
+"""
+
+from __future__ import annotations
+
+import types
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_posthog import raw_json, timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tap_posthog.events.query.source import Row
+
+INSTANT_COLUMNS = ("timestamp", "created_at")
+TEXT_COLUMNS = ("uuid", *INSTANT_COLUMNS)
+JSON_COLUMNS = ("properties", "person_properties")  # JSON text inside JSON
+INSTANT_LENGTH = len("2026-11-21T10:00:00.000000Z")
+
+
+class RowReader:
+    """Reads the answers to one list of columns, which begins with `TEXT_COLUMNS`."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        """Take the names in the order in which the query selects them."""
+        self.columns = tuple(columns)
+        fields: list[tuple[str, Any]] = [
+            (name, str if name in TEXT_COLUMNS else msgspec.Raw) for name in columns
+        ]
+        self._type: Any = msgspec.defstruct("Row", fields, array_like=True, gc=False)
+        rows: Any = types.GenericAlias(list, self._type)
+        answer = msgspec.defstruct("Answer", [("results", rows), ("error", Any, None)])
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(answer).decode
+
+    def read(self, body: bytes) -> tuple[list[Any], Any]:
+        """Return an answer's rows, and its `error` where it has one.
+
+        Raises:
+            ValueError: the body is not such an answer.
+
+        """
+        try:
+            answer = self._decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._read_slowly(body)
+        rows = answer.results
+        for row in rows:
+            row.timestamp = instant(row.timestamp)
+            row.created_at = instant(row.created_at)
+        return rows, answer.error
+
+    def _read_slowly(self, body: bytes) -> tuple[list[Any], Any]:
+        """Read what the fast decoder refuses: lone surrogates, NaN, broken UTF-8."""
+        answer = raw_json.loads(body.decode("utf-8", "replace"))
+        if not isinstance(answer, dict):
+            msg = "the answer is no object"
+            raise ValueError(msg)  # noqa: TRY004 - whatever it is, it is no answer
+        if answer.get("error"):
+            return [], answer["error"]
+        if not isinstance(answer.get("results"), list):
+            msg = "the answer has no results"
+            raise ValueError(msg)  # noqa: TRY004 - as above
+        return [self._row(values) for values in answer["results"]], None
+
+    def _row(self, values: object) -> Any:  # noqa: ANN401 - a Row
+        if not isinstance(values, list) or len(values) < len(self.columns):
+            msg = "a row has fewer columns than were asked for"
+            raise ValueError(msg)
+        cells = dict(zip(self.columns, values, strict=False))
+        if not all(isinstance(cells[name], str) for name in TEXT_COLUMNS):
+            msg = "a row has no key"
+            raise ValueError(msg)
+        for name in INSTANT_COLUMNS:
+            cells[name] = instant(cells[name])
+        for name in self.columns[len(TEXT_COLUMNS) :]:
+            cells[name] = msgspec.Raw(raw_json.dumps(cells[name]))
+        return self._type(**cells)
+
+
+class LineWriter:
+    """Turns rows into RECORD lines of one stream, without decoding them."""
+
+    def __init__(self, stream: str, columns: Sequence[str]) -> None:
+        """Take the columns that are written, in the order of the schema."""
+        self._stream = stream
+        self._record = msgspec.defstruct(
+            "Record", [(name, Any) for name in columns], gc=False
+        )
+        self._line = msgspec.defstruct(
+            "Line",
+            [("stream", str), ("record", Any), ("time_extracted", str)],
+            tag_field="type",
+            tag="RECORD",
+            gc=False,
+        )
+        self._cells = _getter(columns)
+        self._json_columns = [name for name in columns if name in JSON_COLUMNS]
+        self._encode = msgspec.json.Encoder().encode_lines
+
+    def lines(self, rows: Sequence[Row], time_extracted: str) -> bytes:
+        """Return a line for each row, each with its line feed."""
+        cells, record, line = self._cells, self._record, self._line
+        messages = []
+        for row in rows:
+            fields = record(*cells(row))
+            for name in self._json_columns:
+                setattr(fields, name, raw_json.as_object(getattr(fields, name)))
+            messages.append(line(self._stream, fields, time_extracted))
+        return self._encode(messages)
+
+
+def decoded(row: Row, columns: Sequence[str]) -> dict[str, Any]:
+    """Return a row as Python values, no number rounded, for the SDK's own path."""
+    record: dict[str, Any] = {}
+    for name in columns:
+        cell = getattr(row, name)
+        if name in JSON_COLUMNS:
+            record[name] = raw_json.loads(bytes(raw_json.as_object(cell)).decode())
+        elif isinstance(cell, msgspec.Raw):
+            record[name] = raw_json.loads(bytes(cell).decode())
+        else:
+            record[name] = cell
+    return record
+
+
+def instant(text: str) -> str:
+    """Spell an instant in UTC with `Z` and six digits, whatever spelling came.
+
+    Raises:
+        ValueError: the text is no instant.
+
+    """
+    if len(text) == INSTANT_LENGTH and text[-1] == "Z" and text[10] == "T":
+        return text
+    return timestamps.spell(timestamps.read(text))
+
+
+def _getter(columns: Sequence[str]) -> Callable[[Row], Sequence[Any]]:
+    if len(columns) > 1:
+        return attrgetter(*columns)
+    return lambda row: tuple(getattr(row, name) for name in columns)

@@ -1,0 +1,1 @@
+"""HTTP below any one API: deadlines, proxies, authorities, headers."""

@@ -1,0 +1,1 @@
+"""The settings: as users meet them, and as the code sees them."""

@@ -1,1 +1,0 @@
-"""Where events come from: PostHog's query endpoint, or the older events list."""

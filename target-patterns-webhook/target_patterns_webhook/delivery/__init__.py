@@ -1,0 +1,1 @@
+"""At-least-once delivery of records, and of the states behind them."""

@@ -1,0 +1,153 @@
+"""What one request carries: a batch, or a part of one that was cut. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from target_patterns_webhook.delivery.batching import fitting, halves
+from target_patterns_webhook.raw_json import MalformedError, members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from target_patterns_webhook.delivery.batching import Batch, Payload
+
+_REASON, _VALUE = 200, 60  # characters of it that a message has room for
+
+
+@dataclasses.dataclass(slots=True)
+class Whole:
+    """A sealed batch on its way. It is done when none of its records is left."""
+
+    batch: Batch
+    turn: int  # in the order of sealing
+    left: int
+    refused: int = 0
+    first: Refusal | None = None  # of them
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Parcel:
+    """Neighbouring records of one batch, sent by one request until they are dealt with.
+
+    Its id and bytes are made once and repeated by each attempt.
+    """
+
+    whole: Whole
+    start: int  # of its records in the whole
+    records: Sequence[bytes]
+    suspect: bool = False  # its refusal is known: cut it without sending it whole
+    twin: Parcel | None = None  # the other part of what was refused as one
+    failures: int = 0
+    failed_at: float = 0.0  # the first time
+    not_before: float = 0.0
+    asked_until: float = 0.0  # by a Retry-After: not ours to shorten
+    stale: bool = False  # was repeated at once for a lost connection
+    sent: tuple[str, bytes] | None = None
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Its place among all that is waiting."""
+        return self.whole.turn, self.start
+
+    @property
+    def sent_before(self) -> bool:
+        """Whether an earlier attempt may still be worked on."""
+        return bool(self.failures or self.stale)
+
+    @property
+    def stream(self) -> str:
+        """The stream of its records."""
+        return self.whole.batch.stream
+
+    def encode(
+        self, payload: Payload, count: Callable[[bytes], int] | None = None
+    ) -> tuple[str, bytes]:
+        """Return its id and body, the same ones each time; ``count`` equal contents."""
+        if self.sent is None:
+            self.sent = payload.encode(self.stream, self.records, count)
+        return self.sent
+
+    def size(self, overhead: int) -> int:
+        """Return the exact bytes of its body."""
+        return overhead + sum(map(len, self.records)) + len(self.records)
+
+    def parts(self, *lengths: int) -> list[Parcel]:
+        """Cut it into parts of these lengths."""
+        cut, start = [], 0
+        for length in lengths:
+            records = self.records[start : start + length]
+            cut.append(Parcel(self.whole, self.start + start, records))
+            start += length
+        return cut
+
+    def bisect(self) -> list[Parcel]:
+        """Cut it in two, to find what is refused; acceptance of one indicts the other.
+
+        The first half is the smaller one: it is the one that costs two requests.
+        """
+        first, second = self.parts(
+            len(self.records) // 2, len(self.records) - len(self.records) // 2
+        )
+        first.twin, second.twin = second, first
+        return [first, second]
+
+    def unpair(self) -> None:
+        """Forget the other half: this one's fate is known, or it was cut."""
+        if self.twin is not None:
+            self.twin.twin = None
+            self.twin = None
+
+    def smaller(self) -> list[Parcel]:
+        """Cut it in two of about the same bytes."""
+        return self.parts(*map(len, halves(self.records)))
+
+    def within(self, overhead: int, size: int) -> list[Parcel]:
+        """Cut it into parts whose bodies are within ``size``, or are one record."""
+        return self.parts(*map(len, fitting(self.records, overhead, size)))
+
+    def single_out(self, at: int) -> Iterator[Parcel]:
+        """Cut it into the record at ``at`` and what is before and after."""
+        lengths = (at, 1, len(self.records) - at - 1)
+        for part in self.parts(*lengths):
+            if part.records:
+                yield part
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that the receiver refused for good, standing alone."""
+
+    whole: Whole
+    record: bytes
+    status: int
+    response: str
+    key: str = ""  # in words: its key properties and their values
+
+    @property
+    def reason(self) -> str:
+        """What the receiver said, in one short line."""
+        text = self.response
+        if text.lstrip().startswith("<"):
+            text = re.sub(r"<[^>]*>", " ", text)  # a page
+        return _short(text, _REASON)
+
+
+def key_of(record: bytes, names: Sequence[str]) -> str:
+    """Name a record by its key properties; by uuid or id where it has none."""
+    try:
+        found = members(record)
+    except MalformedError:
+        return ""
+    known = [name for name in names or ("uuid", "id") if name in found]
+    values = (found[name].decode(errors="replace").strip('"') for name in known)
+    pairs = zip(known, values, strict=True)
+    return ", ".join(f"{_short(n, _VALUE)} {_short(v, _VALUE)}" for n, v in pairs)
+
+
+def _short(text: str, most: int) -> str:
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(printable.split())
+    return line if len(line) <= most else line[:most] + "…"

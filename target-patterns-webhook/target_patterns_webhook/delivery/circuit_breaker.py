@@ -1,0 +1,140 @@
+"""Whether a request may start now: one gate for all senders. Pure: told the time.
+
+What tells an outage from bad luck is failures in a row, over all senders, with nothing
+accepted in between. Each of them leaves room for one request less. After fourteen (as
+many as there are senders, if that is more) a single one at a time goes out, a probe,
+after ever longer waits. Anything accepted opens the gate again. So a receiver that
+fails at random is kept busy, and one that is down is left in peace.
+
+A Retry-After closes the gate at once, for as long as it asks. A bare 429 or 503 holds
+every sender for the back-off, or until the next acceptance if that comes first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from target_patterns_webhook.delivery.retry import Backoff, Verdict
+
+if TYPE_CHECKING:
+    from target_patterns_webhook.delivery.concurrency import Limit
+    from target_patterns_webhook.http.outcome import Answer
+
+_OUTAGE = 14  # failures in a row; where half of all fail, one chance in 16,384
+_SMOOTH = 0.2  # how far one answer moves the latency
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that was let through, to be handed back with its outcome."""
+
+    at: int  # of so many under way, itself with them
+    saturated: bool
+    era: int  # how often the receiver had asked to wait before it
+
+
+class Gate:
+    """Counts who is under way; holds all of them back when it must."""
+
+    def __init__(self, limit: Limit, backoff: Backoff, *, senders: int = 1) -> None:
+        self.limit = limit
+        self.under_way = 0
+        self.waited = 0.0  # seconds that everybody was held, in all
+        self._backoff = backoff
+        self._outage = max(_OUTAGE, senders)
+        self._row = 0  # failures since anything was accepted
+        self.held_until = 0.0  # nobody may start before
+        self._asked_until = 0.0  # by a Retry-After: not ours to shorten
+        self._era = 0
+        self._latency: float | None = None  # of what is accepted
+
+    @property
+    def _room(self) -> int:
+        if not self._row:
+            return self.limit.now
+        return min(self.limit.now, max(1, self._outage - self._row))
+
+    def admits(self, now: float) -> bool:
+        """Return whether one more request may start."""
+        return self.under_way < self._room and now >= self.held_until
+
+    def wake_at(self) -> float | None:
+        """Return from when on a request may start, None where only an answer helps."""
+        return self.held_until if self.under_way < self._room else None
+
+    def enter(self) -> Attempt:
+        """Count a request in; ask ``admits`` first."""
+        self.under_way += 1
+        saturated = self.under_way >= self.limit.now
+        return Attempt(self.under_way, saturated, self._era)
+
+    def leave(self, attempt: Attempt) -> None:
+        """Count a request out that tells nothing of the receiver's strength."""
+        del attempt
+        self.under_way -= 1
+
+    def lost(self, attempt: Attempt) -> None:
+        """Count a request out that may be repeated at once: its connection was old."""
+        self.leave(attempt)
+        if attempt.era == self._era:
+            self._note(attempt, pressed=False, asked=False)
+
+    def answered(self, attempt: Attempt, answer: Answer, now: float) -> None:
+        """Count a request out that the receiver dealt with, whatever it said."""
+        self.leave(attempt)
+        if attempt.era < self._era:
+            return  # it began before the receiver asked to wait
+        self._row = 0
+        self._hold(now, now)
+        if answer.verdict is Verdict.ACCEPTED:  # a refusal takes less time
+            before = answer.seconds if self._latency is None else self._latency
+            self._latency = before + _SMOOTH * (answer.seconds - before)
+            self.limit.succeeded(
+                answer.seconds, at=attempt.at, saturated=attempt.saturated
+            )
+
+    def failed(
+        self, attempt: Attempt, answer: Answer, failures: int, left: float, now: float
+    ) -> float:
+        """Count a request out that has to be repeated. Return the seconds until then.
+
+        ``failures``: of this batch, in a row, with this one. ``left``: seconds that it
+        may still be retried; only a Retry-After is never cut short to that.
+        """
+        self.leave(attempt)
+        asked = answer.retry_after or 0.0
+        hold = answer.verdict is Verdict.HOLD
+        if news := attempt.era == self._era:
+            self._note(attempt, pressed=hold or answer.timed_out, asked=asked > 0)
+        wait = min(left, self._backoff.wait(failures, self._latency))
+        held = 0.0
+        if news and self._row >= self._outage:
+            held = min(left, self._backoff.probe(self._row - self._outage))
+        elif news and hold:
+            held = min(left, self._backoff.wait(self._row, self._latency))
+        if asked:
+            asked = self._backoff.asked(asked)
+            wait, held = max(wait, asked), max(held, asked)
+            self._asked_until = max(self._asked_until, now + asked)
+        self._hold(max(self.held_until, now + held), now)
+        return wait
+
+    def hurry(self, now: float) -> None:
+        """Let a probe through at once, unless the receiver itself asked to wait."""
+        self._hold(min(self.held_until, max(now, self._asked_until)), now)
+
+    def _note(self, attempt: Attempt, *, pressed: bool, asked: bool) -> None:
+        self._row += 1
+        if pressed:
+            self.limit.pushed_back(at=attempt.at)
+        if asked:
+            self.limit.halve()
+            self._row = max(self._row, self._outage)
+            self._era += 1
+        elif self._row == self._outage:
+            self.limit.restart()
+
+    def _hold(self, until: float, now: float) -> None:
+        self.waited += max(until, now) - max(self.held_until, now)
+        self.held_until = until

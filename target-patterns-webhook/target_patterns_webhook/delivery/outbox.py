@@ -1,0 +1,156 @@
+"""Everything between ``add`` and the state that may be written: what is held, and why.
+
+Ties batching, dispatch and watermark together and counts. No threads, no I/O: whoever
+calls it holds the lock and does what it says.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from target_patterns_webhook.delivery.batching import Batcher, Payload
+from target_patterns_webhook.delivery.circuit_breaker import Gate
+from target_patterns_webhook.delivery.concurrency import Limit
+from target_patterns_webhook.delivery.dispatch import Dispatch
+from target_patterns_webhook.delivery.occurrences import Occurrences
+from target_patterns_webhook.delivery.retry import Backoff, Verdict
+from target_patterns_webhook.delivery.stats import Figures
+from target_patterns_webhook.delivery.watermark import Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_patterns_webhook.delivery.chunk import Parcel, Refusal
+    from target_patterns_webhook.delivery.circuit_breaker import Attempt
+    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.settings.settings import Settings
+
+MOST_BYTES = 64_000_000
+_OVERHEAD = 57  # bytes of memory for each record beside its text
+
+
+class Holdings:
+    """Records that are open, waiting or under way, and the states that they hold up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+        keys: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
+        """``chance`` returns 0..1, for jitter; ``keys`` a stream's key properties."""
+        ceiling = settings.max_parallel_requests
+        self.payload = Payload(settings.payload_format)
+        self.batcher = Batcher(
+            self.payload,
+            rows=settings.batch_size_rows,
+            size=settings.max_batch_bytes,
+            age=settings.max_batch_age_seconds,
+        )
+        backoff = Backoff(chance=chance)
+        self.gate = Gate(Limit(ceiling), backoff, senders=ceiling)
+        self.dispatch = Dispatch(
+            self.gate,
+            self.payload,
+            strict=ceiling == 1,
+            keep_refused=settings.on_rejected == "dead_letter",
+            max_retry_seconds=settings.max_retry_seconds,
+            keys=keys,
+        )
+        self.watermark = Watermark()
+        self.figures = Figures(clock=clock)
+        self.bytes = 0
+        self._occurrences = Occurrences()
+        self._most_waiting = 2 * ceiling
+        self._clock = clock
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be taken in for now."""
+        too_many = self.dispatch.waiting > self._most_waiting
+        return too_many or self.bytes > MOST_BYTES
+
+    @property
+    def empty(self) -> bool:
+        """Whether every record is settled, or refused and held for a verdict."""
+        return self.dispatch.idle and self.batcher.due() is None
+
+    def add(self, stream: str, records: Sequence[bytes]) -> bool:
+        """Take records of one stream. Return whether there is something to send."""
+        self.figures.read += len(records)
+        self.bytes += sum(map(len, records)) + _OVERHEAD * len(records)
+        return self.batcher.add(stream, records, self._clock())
+
+    def seal(self, *, due_only: bool = False) -> bool:
+        """Put what is sealed in line, after sealing what is open (or only due)."""
+        if due_only:
+            self.batcher.seal_due(self._clock())
+        else:
+            self.batcher.seal_all()
+        return self.put()
+
+    def put(self) -> bool:
+        """Put what is sealed in line. Return whether there was anything."""
+        sealed, self.batcher.sealed = self.batcher.sealed, []
+        for batch in sealed:
+            self.dispatch.put(batch)
+        self.figures.batches += len(sealed)
+        return bool(sealed)
+
+    def mark(self, state: bytes) -> None:
+        """Take a state that came after all records so far."""
+        self.watermark.mark(state, self.batcher.opened)
+
+    def next(self) -> tuple[Parcel, Attempt] | None:
+        """Return what to send now, which then counts as under way."""
+        found = self.dispatch.next(self._clock())
+        self.figures.under_way = self.gate.under_way
+        return found
+
+    def encode(self, parcel: Parcel) -> tuple[str, bytes]:
+        """Return the id and body of a parcel. It needs no lock."""
+        return parcel.encode(self.payload, self._occurrences)
+
+    def answered(
+        self, parcel: Parcel, attempt: Attempt, answer: Answer, wire_bytes: int
+    ) -> list[Refusal]:
+        """Take an answer in. Return what to dead-letter; ``bury`` it then."""
+        figures = self.figures
+        letters = self.dispatch.answered(parcel, attempt, answer, self._clock())
+        figures.requests += 1
+        figures.wire_bytes += wire_bytes
+        figures.seconds.add(answer.seconds)
+        if answer.verdict is Verdict.ACCEPTED and parcel.sent is not None:
+            figures.bytes += len(parcel.sent[1])
+        figures.accepted = self.dispatch.accepted
+        figures.retries = self.dispatch.retries
+        figures.waited_seconds = self.gate.waited
+        figures.limit = self.gate.limit.now
+        figures.under_way = self.gate.under_way
+        if self.dispatch.size is not None:
+            self.batcher.size = self.dispatch.size
+        self._settle()
+        return letters
+
+    def bury(self, letters: Sequence[Refusal]) -> None:
+        """Note that refused records are on the disk."""
+        self.dispatch.bury(letters)
+        self.figures.dead_lettered += len(letters)
+        self._settle()
+
+    def note_oldest(self) -> None:
+        """Look up how long the oldest record has been held."""
+        sealed = self.dispatch.opened_at(self.watermark.low)
+        self.figures.oldest_since = self.batcher.oldest() if sealed is None else sealed
+
+    def _settle(self) -> None:
+        done, self.dispatch.done = self.dispatch.done, []
+        for whole in done:
+            records = whole.batch.records
+            self.bytes -= sum(map(len, records)) + _OVERHEAD * len(records)
+            self.watermark.settle(whole.batch.number)
+        self.note_oldest()

@@ -1,0 +1,126 @@
+"""What a refused record means: put aside, wait and see, or the end of the run. Pure.
+
+A receiver that refuses everything must not turn a data set into dead letters. So until
+something is accepted refused records are held, and the third one ends the run; later a
+thousand in a row do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_patterns_webhook.delivery.chunk import Refusal, key_of
+from target_patterns_webhook.errors import FatalError, RejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_patterns_webhook.delivery.chunk import Parcel, Whole
+    from target_patterns_webhook.errors import DeliveryError
+    from target_patterns_webhook.http.outcome import Answer
+
+_TRIALS = 3  # single records, while nothing has been accepted
+_IN_A_ROW = 1000
+_IN_A_ROW_HINT = "Look at the dead-letter file, if there is one, before going on."
+_ALL_REFUSED = (
+    "Check record_format and payload_format against what the receiver takes. "
+    "Nothing was put into the dead-letter file."
+)
+
+
+class Refusals:
+    """Counts them, and says of each whether it may be dead-lettered."""
+
+    def __init__(
+        self,
+        *,
+        keep: bool,
+        fail: Callable[[DeliveryError], None],
+        keys: Callable[[str], Sequence[str]],
+    ) -> None:
+        """``keep``: there are dead letters; ``fail`` takes what ends the run.
+
+        ``keys`` names the key properties of a stream.
+        """
+        self.held: list[Refusal] = []  # until something is accepted
+        self._keep = keep
+        self._fail = fail
+        self._keys = keys
+        self._in_a_row = 0
+        self._seen = False
+        self._accepted = False
+
+    @property
+    def trial(self) -> bool:
+        """Whether the receiver may be one that refuses everything."""
+        return self._seen and not self._accepted
+
+    def suspect(self) -> None:
+        """Note that something was refused, record yet unknown."""
+        self._seen = True
+
+    def accepted(self) -> list[Refusal]:
+        """Note an acceptance. Return what was held and may be dead-lettered now."""
+        self._accepted = True
+        self._in_a_row = 0
+        held, self.held = self.held, []
+        return held if self._keep else []
+
+    def refused(self, parcel: Parcel, answer: Answer) -> list[Refusal]:
+        """Judge a single record that is refused. Return it if it is to be put aside."""
+        whole = parcel.whole
+        record = parcel.records[0]
+        key = key_of(record, self._keys(parcel.stream))
+        refusal = Refusal(whole, record, answer.status, answer.response, key)
+        whole.refused += 1
+        whole.first = whole.first or refusal
+        self._in_a_row += 1
+        self._seen = True
+        if not self._accepted:
+            self.held.append(refusal)
+            if len(self.held) >= _TRIALS:
+                self._fail_all()
+        elif self._in_a_row >= _IN_A_ROW:
+            message = f"{answer.message} It refused {_IN_A_ROW:,} records in a row."
+            self._fail(FatalError(message, hint=_IN_A_ROW_HINT))
+        elif self._keep:
+            return [refusal]
+        self.settled(whole)
+        return []
+
+    def settled(self, whole: Whole) -> None:
+        """Without dead letters, stop when only refused records of a batch are left."""
+        first = whole.first
+        if self._keep or first is None or whole.left > whole.refused:
+            return
+        records = len(whole.batch.records)
+        others = "; the others were delivered" if whole.refused < records else ""
+        self._fail(
+            RejectedError(
+                f"The webhook refused {whole.refused:,} of {records:,} records of a "
+                f"batch of stream {whole.batch.stream!r} with {first.status}{others}."
+                f"{_said('The first', first)}",
+                status=first.status,
+                response=first.response,
+            )
+        )
+
+    def finish(self) -> None:
+        """Note that no more will come: what is held then was all that was tried."""
+        if self.held:
+            self._fail_all()
+
+    def _fail_all(self) -> None:
+        last = self.held[-1]
+        message = (
+            f"The webhook refused every record that was tried ({len(self.held)}, of "
+            f"stream {last.whole.batch.stream!r}) with {last.status}, and took none."
+            f"{_said('The last', last)}"
+        )
+        self._fail(FatalError(message, hint=_ALL_REFUSED))
+
+
+def _said(which: str, refusal: Refusal) -> str:
+    """Say which record it was, and why the receiver did not want it."""
+    named = f" {which}: {refusal.key}." if refusal.key else ""
+    return f"{named} It said: {refusal.reason!r}." if refusal.reason else named

@@ -1,0 +1,1 @@
+"""One attempt over HTTP: deadlines, proxies, signatures, and what came back."""

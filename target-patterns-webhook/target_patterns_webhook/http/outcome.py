@@ -1,0 +1,180 @@
+"""What came back for one request, and what it means. Pure: no I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from target_patterns_webhook.delivery.retry import Verdict, judge
+from target_patterns_webhook.http.retry_after import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD, Verdict.CONFLICT})  # to wait
+_NOT_FOLLOWED = (
+    "Redirects are never followed: set webhook_url to the address that it leads to."
+)
+_CHECK = "Check webhook_url and headers."
+_PAGE = (
+    "If they are right, a firewall, a proxy or a login page answers in the webhook's "
+    "place: ask who runs it."
+)
+_HINTS = {
+    401: "Check webhook_url, and headers if the receiver wants a token.",
+    403: "Check webhook_url, and headers if the receiver wants a token.",
+    404: "Check webhook_url: there is no webhook at this address.",
+    405: "Check webhook_url: what is there takes no POST.",
+    410: "The webhook was removed: make a new one and set webhook_url to it.",
+    415: "Check payload_format and compression: the receiver cannot read them.",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of one attempt. Neither text holds the URL or anything sent.
+
+    ``cause`` names a failure in the figures, as "503" or "time-out"; ``message`` is
+    one sentence for a person; ``status`` is 0 where no answer came.
+    """
+
+    verdict: Verdict
+    cause: str
+    message: str = ""
+    hint: str = ""
+    status: int = 0
+    response: str = ""
+    retry_after: float | None = None
+    seconds: float = 0.0
+    timed_out: bool = False
+    stale: bool = False  # a kept connection had gone before anything came back
+    note: str = ""  # what a person should know of an acceptance
+
+
+def from_response(  # noqa: PLR0913 - a response is this wide
+    status: int,
+    reason: str,
+    headers: Mapping[str, str],
+    text: str,
+    *,
+    now: datetime,
+    seconds: float,
+    url: str = "",
+) -> Answer:
+    """Judge a complete response; ``text``: as much of its body as may be kept.
+
+    ``url`` is where the request went; its host alone is ever repeated.
+    """
+    asked = retry_after(headers.get("Retry-After"), headers.get("Date"), now)
+    verdict = judge(status, asked_to_wait=asked is not None)
+    name = f"{status} {_reason(status, reason)}".rstrip()
+    page = _is_page(headers, text)
+    hint = _HINTS.get(status, "")
+    if verdict is Verdict.FATAL and 300 <= status < 400:  # noqa: PLR2004 - redirects
+        hint = _NOT_FOLLOWED
+        leads = _leads(url, headers.get("Location", ""))
+        message = f"The webhook answered {name}{leads}."
+    elif page and verdict is not Verdict.ACCEPTED:
+        message = f"The webhook's host{_at(url)} answered {name} with a web page."
+        if verdict is Verdict.FATAL:
+            hint = f"{hint or _CHECK} {_PAGE}"
+    else:
+        message = f"The webhook answered {name}."
+        if verdict in {Verdict.FATAL, Verdict.CONFLICT}:
+            hint = hint or _CHECK
+    return Answer(
+        verdict=verdict,
+        cause=str(status),
+        message=message,
+        hint=hint,
+        status=status,
+        response=text,
+        retry_after=asked if verdict in _MAY_ASK else None,
+        seconds=seconds,
+        timed_out=status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT},
+        note=_note(name, page=page) if verdict is Verdict.ACCEPTED else "",
+    )
+
+
+def readable(content: bytes, encodings: str, most: int) -> str:
+    """Return the text of a body, unpacked to ``most`` bytes at most; it may be cut.
+
+    ``encodings`` is its Content-Encoding. What cannot be read is empty: we asked for
+    no encoding, and only look for the receiver's reasons.
+    """
+    for name in reversed([name.strip().lower() for name in encodings.split(",")]):
+        if name in {"gzip", "x-gzip"}:
+            windows = [zlib.MAX_WBITS | 16]  # zlib's sign for gzip
+        elif name == "deflate":  # as RFC 9110 has it, and as some servers do
+            windows = [zlib.MAX_WBITS, -zlib.MAX_WBITS]
+        elif name in {"", "identity"}:
+            continue
+        else:
+            return ""
+        content = next(
+            filter(None, (_unpacked(content, w, most) for w in windows)), b""
+        )
+    return content[:most].decode("utf-8", "replace")
+
+
+def _unpacked(content: bytes, window: int, most: int) -> bytes:
+    try:
+        return zlib.decompressobj(window).decompress(content, most)
+    except zlib.error:
+        return b""
+
+
+def _is_page(headers: Mapping[str, str], text: str) -> bool:
+    if headers.get("Content-Type", "").lower().startswith("text/html"):
+        return True
+    return text[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
+
+
+def _note(name: str, *, page: bool) -> str:
+    """Say what is odd about an answer that accepts."""
+    if page:
+        return f"The webhook answered {name} with a web page: is webhook_url right?"
+    return "" if name == "200 OK" else f"The webhook answers {name}: taken as accepted."
+
+
+def _reason(status: int, said: str) -> str:
+    """Prefer the standard's words: what a receiver says is not ours to print."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return said[:40] if said.isascii() and said.replace(" ", "").isalpha() else ""
+
+
+def _leads(url: str, location: str) -> str:  # noqa: PLR0911 - a table
+    """Say where a Location leads: a host, never a path, which may be a credential."""
+    try:
+        asked, to = urlsplit(url), urlsplit(urljoin(url, location))
+        _ = to.port  # raises where it is no number
+    except ValueError:
+        return ""
+    if not location or not to.hostname:
+        return ""
+    if (to.scheme, to.netloc) != (asked.scheme, asked.netloc):
+        return f", which leads to {_shown(to)}"
+    if to.path == f"{asked.path}/":
+        return ", which leads to the same path with a slash at its end"
+    if f"{to.path}/" == asked.path:
+        return ", which leads to the same path without the slash at its end"
+    if to.path == asked.path:
+        return ", which leads back to itself"
+    return ", which leads to another path of the same host"
+
+
+def _at(url: str) -> str:
+    parts = urlsplit(url)
+    return f", {_shown(parts)}," if parts.hostname else ""
+
+
+def _shown(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")

@@ -1,0 +1,106 @@
+"""Whether the webhook's host answers: name, connection, certificate. Sends no request.
+
+A POST would be a record, and a webhook need not know any other method. It goes the way
+that a request goes: through the proxy, to the end of the TLS handshake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from target_patterns_webhook.errors import ConfigError, FatalError
+from target_patterns_webhook.http.connection import DeadlineAdapter
+from target_patterns_webhook.http.deadline import Deadline
+from target_patterns_webhook.http.environment import UnusableError, environment
+from target_patterns_webhook.http.failures import Failure, cause_of
+
+if TYPE_CHECKING:
+    from target_patterns_webhook.errors import TargetError
+    from target_patterns_webhook.http.environment import Environment
+    from target_patterns_webhook.http.failures import Cause
+    from target_patterns_webhook.settings.settings import Settings
+
+_SECONDS = 40.0  # in all: `--test` promises a minute
+_FAILURES = (requests.RequestException, HTTPError, OSError)
+_REASONS = {
+    Failure.REFUSED: "Connection refused",
+    Failure.NO_CONNECTION: "no connection in time",
+    Failure.TIMED_OUT: "not in time",
+    Failure.TLS: "TLS",
+    Failure.PROXY: "Connection refused",
+}
+
+
+def reach(settings: Settings) -> str:
+    """Connect and hang up; return a sentence that says what answered.
+
+    Raises ConfigError, FatalError.
+    """
+    url = settings.webhook_url
+    try:
+        found = environment(url)
+    except UnusableError as error:
+        msg = f"{error}."
+        raise ConfigError(msg) from None
+    try:
+        _connect(url, found, min(settings.timeout_seconds, _SECONDS))
+    except _FAILURES as error:
+        raise _problem(settings, found, cause_of(error)) from None
+    if found.proxy and url.lower().startswith("http:"):
+        return f"The proxy for {settings.receiver} answers. No record was sent."
+    return f"{settings.receiver} answers. No record was sent."
+
+
+def _connect(url: str, found: Environment, seconds: float) -> None:
+    deadline = Deadline()
+    deadline.start(seconds)
+    adapter: Any = DeadlineAdapter(deadline)
+    try:
+        pool = adapter.get_connection_with_tls_context(
+            requests.Request("POST", url).prepare(),
+            verify=found.verify,
+            proxies=found.proxies,
+        )
+        adapter.cert_verify(pool, url, found.verify, None)
+        # What urllib3 does at the start of a request, which nothing public does alone.
+        connection = pool._get_conn()  # noqa: SLF001
+        connection.timeout = seconds
+        with contextlib.closing(connection):
+            if pool.proxy is not None and pool.scheme == "https":
+                pool._prepare_proxy(connection)  # noqa: SLF001 - CONNECT, then TLS
+            else:
+                connection.connect()
+    finally:
+        adapter.close()
+
+
+def _problem(settings: Settings, found: Environment, cause: Cause) -> TargetError:
+    """Say what stands in the way, and where to look."""
+    receiver = settings.receiver
+    if cause.kind is Failure.NOT_LET_THROUGH:
+        host = urlsplit(settings.webhook_url).hostname or ""
+        return ConfigError(f"{found.refused(cause.status, host)}.")
+    if cause.kind is Failure.UNTRUSTED:
+        return FatalError(
+            f"{receiver}: its certificate is not trusted ({cause.detail}).",
+            hint="Set REQUESTS_CA_BUNDLE if a private authority signs it.",
+        )
+    if cause.kind is Failure.NO_TLS:
+        return FatalError(
+            f"{receiver} does not speak TLS there.",
+            hint="Check webhook_url: http or https, port.",
+        )
+    name = f"The proxy that {found.variable} names" if found.proxy else receiver
+    if cause.kind is Failure.NAME:
+        hint = f"Check {found.variable}." if found.proxy else "Check webhook_url."
+        return ConfigError(f"{name}: no host has this name.", hint=hint)
+    reason = _REASONS.get(cause.kind, "the connection broke")
+    return FatalError(
+        f"{name} does not answer ({reason}).",
+        hint="Check webhook_url, the network and the proxy settings.",
+    )

@@ -1,0 +1,45 @@
+"""Takes the user's secrets out of text that a receiver sent. Pure.
+
+Receivers echo what they were asked for: the path, a token, in an error page.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_patterns_webhook.settings.settings import Settings
+
+_SHORTEST = 6  # letters; what is shorter guards nothing, and is in every other word
+_KNOWN = frozenset({"webhook", "webhooks", "Bearer", "application"})
+
+
+class Redaction:
+    """Knows every secret of the settings, in the forms in which it may come back."""
+
+    def __init__(self, settings: Settings) -> None:
+        found = {s for s in _secrets(settings) if len(s) >= _SHORTEST} - _KNOWN
+        found |= {s.replace("/", "\\/") for s in found}  # as some write it in JSON
+        longest_first = sorted(found, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+    def __call__(self, text: str) -> str:
+        """Return the text with ``***`` for each secret."""
+        return self._pattern.sub("***", text)
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
+    url = urlsplit(settings.webhook_url)
+    pieces = [settings.webhook_url, url.path, url.query, f"{url.path}?{url.query}"]
+    pieces += [url.username or "", url.password or "", url.fragment]
+    pieces += url.path.split("/")
+    pieces += [value for _, value in parse_qsl(url.query)]
+    for value in (*settings.headers.values(), settings.signing_secret or ""):
+        pieces += [value, *value.split(), value.removeprefix("whsec_")]
+    for piece in pieces:
+        yield piece
+        yield unquote(piece)

@@ -1,0 +1,167 @@
+"""The settings as the code sees them: read once, checked, frozen.
+
+What users see of them is in schema.py, how a value is read in setting_values.py. Here
+is what only a webhook's own settings need. Touches no file, network or environment.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import ipaddress
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from target_patterns_webhook.errors import ConfigError
+from target_patterns_webhook.settings.schema import SCHEMA
+from target_patterns_webhook.settings.values import UNFILLED, Setting, settings_of, slip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SDKS = ("load_method", "validate_records")  # read by the SDK, described by us
+_KNOWN = settings_of(
+    SCHEMA,
+    {
+        "webhook_url": "an http:// or https:// URL, as Patterns shows it on the "
+        "webhook node",
+        "headers": "an object of header names and text values",
+        "signing_secret": "whsec_ followed by base64, as the receiver shows it",
+        "project_id": "the number of a PostHog project",
+    },
+)
+OWN = {name: each for name, each in _KNOWN.items() if name not in _SDKS}
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_OURS = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "idempotency-key",
+        "transfer-encoding",
+        "webhook-id",
+        "webhook-signature",
+        "webhook-timestamp",
+    },
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user turned. Defaults come from the schema, so none are here."""
+
+    webhook_url: str = dataclasses.field(repr=False)  # the URL is the credential
+    batch_size_rows: int
+    max_batch_bytes: int
+    max_batch_age_seconds: float
+    max_parallel_requests: int
+    timeout_seconds: float
+    max_retry_seconds: float
+    compression: str
+    headers: dict[str, str] = dataclasses.field(repr=False)
+    signing_secret: str | None = dataclasses.field(repr=False)
+    allowed_event_types: frozenset[str] | None  # None: all
+    record_format: str
+    project_id: int | None
+    revenue_property: str
+    payload_format: str
+    on_rejected: str
+    dead_letter_path: Path
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Read the target's own settings; other keys are somebody else's, ignored.
+
+        Raises ConfigError: one line that names the key, what it got (a secret's value
+        never) and what it takes.
+        """
+        given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
+        url = _webhook_url(OWN["webhook_url"], given.pop("webhook_url"))
+        headers = _headers(OWN["headers"], given.pop("headers") or {})
+        secret = _signing_secret(OWN["signing_secret"], given.pop("signing_secret"))
+        _check_together(url, headers)
+        project, names = given.pop("project_id"), given.pop("allowed_event_types")
+        return cls(
+            webhook_url=url,
+            headers=headers,
+            signing_secret=secret,
+            project_id=None if project is None else int(project),
+            allowed_event_types=frozenset(names) or None,
+            dead_letter_path=Path(given.pop("dead_letter_path")).expanduser(),
+            **given,
+        )
+
+    @property
+    def receiver(self) -> str:
+        """The receiver's scheme, host and port: all of the URL that may be shown."""
+        url = urlsplit(self.webhook_url)
+        host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+        return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
+
+    @property
+    def in_the_clear(self) -> bool:
+        """Whether the URL, a credential, crosses a network unencrypted."""
+        url = urlsplit(self.webhook_url)
+        if url.scheme == "https" or url.hostname == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(url.hostname or "").is_loopback
+        except ValueError:
+            return True
+
+
+def _webhook_url(setting: Setting, url: str | None) -> str:
+    if url is None:
+        setting.refuse(None)
+    if "<" in url:
+        setting.refuse(url, UNFILLED)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        usable = usable and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
+        setting.refuse(url)
+    return url
+
+
+def _headers(setting: Setting, headers: dict[str, str]) -> dict[str, str]:
+    for key, text in headers.items():
+        if not _TOKEN.fullmatch(key):
+            setting.refuse(headers)
+        if re.search(r"[^\t\x20-\x7e\x80-\xff]", text) or text != text.strip():
+            setting.refuse(headers, f"not usable: {key} holds line breaks or the like")
+        if key.lower() in _OURS:
+            setting.refuse(headers, f"not usable: {key} is set by the target itself")
+        if why := slip(text):
+            setting.refuse(headers, f"not usable: {key} is {why}")
+    return headers
+
+
+def _signing_secret(setting: Setting, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not key:
+        setting.refuse(text)
+    return text
+
+
+def _check_together(url: str, headers: Mapping[str, str]) -> None:
+    """Refuse two credentials for one request: requests would send the URL's only."""
+    parts = urlsplit(url)
+    if not (parts.username or parts.password):
+        return
+    if any(name.lower() == "authorization" for name in headers):
+        msg = (
+            "headers: holds Authorization, and webhook_url a user name or password, "
+            "of which a request can carry one; leave out the other"
+        )
+        raise ConfigError(msg)

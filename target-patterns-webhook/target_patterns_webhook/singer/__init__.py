@@ -1,0 +1,1 @@
+"""Singer input: bytes in, checked records and states out."""

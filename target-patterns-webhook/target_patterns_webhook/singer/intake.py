@@ -1,0 +1,280 @@
+"""What each message means to the run: records to add, states to mark, in order.
+
+The hot path: no record is parsed, each reaches ``add`` as the bytes that came.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Raw
+from singer_sdk.exceptions import (
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+)
+
+from target_patterns_webhook.deep_json import without_constants
+from target_patterns_webhook.errors import InputError
+from target_patterns_webhook.raw_json import MalformedError
+from target_patterns_webhook.singer import batch_files, formats, schemas
+from target_patterns_webhook.singer.messages import (
+    Message,
+    parse,
+    parse_plain,
+    record_of,
+    whole,
+)
+from target_patterns_webhook.singer.stdin import lines
+from target_patterns_webhook.singer.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_patterns_webhook.settings.settings import Settings
+
+logger = logging.getLogger("target-patterns-webhook")
+
+# The stream that `meltano config test` writes to a loader: a test, nobody's data.
+TEST_STREAM = "meltano_test_stream"
+HELD = 1 << 20  # bytes of records that are handed on at once
+
+
+class NoSchemaError(InputError, RecordsWithoutSchemaException):
+    """A record came before the SCHEMA of its stream."""
+
+
+class NoKeyError(InputError, MissingKeyPropertiesError):
+    """A record has not all key properties of its stream."""
+
+
+class BatchInterruptedError(Exception):
+    """The run was stopped inside a message: nothing behind it may be taken."""
+
+
+class Intake:
+    """Takes lines; hands on records and, behind them, states."""
+
+    by_line = False  # whether a record needs its line
+
+    def __init__(  # noqa: PLR0913 - its surroundings, all by name
+        self,
+        settings: Settings,
+        *,
+        add: Callable[..., None],
+        mark: Callable[[bytes], None],
+        check: Callable[[], None],
+        stopped: Callable[[], bool],
+        storage: Mapping[str, Any],
+    ) -> None:
+        """``check`` is called for a test stream; ``stopped`` ends a long BATCH.
+
+        ``storage`` holds what the file system of BATCH files asks for.
+        """
+        self.settings = settings
+        self.line = 0
+        self.filtered = 0
+        self.nulled = 0  # values NaN and Infinity, which are no JSON
+        self.latest = b""  # a record of the newest lines, for the progress line
+        self.messages: Counter[str] = Counter()
+        self.streams: dict[str, Stream] = {}
+        self.key_names: dict[str, list[str]] = {}  # by stream, as SCHEMA has them
+        self._add = add
+        self._mark = mark
+        self._held: list[bytes] = []  # records in a row of one stream, to hand on
+        self._held_stream = ""
+        self._held_bytes = 0
+        self._check = check
+        self._stopped = stopped
+        self._storage = storage
+        self._other = {
+            "SCHEMA": self._schema,
+            "BATCH": self._batch,
+            "ACTIVATE_VERSION": self._activate_version,
+        }
+
+    def take(self, block: bytes) -> None:
+        """Take whole lines. Raises InputError that names the line which is wrong.
+
+        Raises BatchInterruptedError where ``stopped`` ended a BATCH before its records.
+        """
+        messages = None if self.by_line else parse_plain(block)
+        try:
+            if messages is None:
+                self._take_lines(block)
+            else:
+                self._take_plain(messages)
+        except MalformedError as error:
+            raise InputError(self.line, str(error)) from None
+        finally:
+            self._hand_on()
+        self.count()
+
+    def _take_plain(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.line += 1
+            self.messages[message.type] += 1
+            if message.type == "STATE":
+                self._state(message)
+            else:
+                name, self.latest = record_of(message)
+                self.take_record(name, self.latest)
+
+    def _take_lines(self, block: bytes) -> None:
+        for line in lines(block):
+            self.line += 1
+            message = parse(line)
+            if message is None:
+                continue
+            self.messages[message.type] += 1
+            if message.type == "RECORD":
+                name, self.latest = record_of(message)
+                self.record(name, self.latest, line)
+            elif message.type == "STATE":
+                message.value = Raw(self.as_json(bytes(message.value)))
+                self._state(message)
+            else:
+                self._other[message.type](whole(line))
+
+    def record(self, name: str, record: bytes, line: bytes) -> None:
+        """Hand on one record. ``line`` is the whole message's text."""
+        del line
+        self.take_record(name, self.as_json(record))
+
+    def as_json(self, text: bytes) -> bytes:
+        """Return a text with null for each NaN and Infinity, which are no JSON."""
+        if b"NaN" not in text and b"Infinity" not in text:
+            return text
+        written, found = without_constants(text.decode())
+        if found and not self.nulled:
+            logger.warning(
+                "NaN or Infinity (input line %s) is no JSON: null is sent in its "
+                "place, here and wherever it comes again.",
+                f"{self.line:,}",
+            )
+        self.nulled += found
+        return written.encode() if found else text
+
+    def take_record(self, name: str, record: bytes) -> None:
+        """Check, shape and hand on the text of one record."""
+        stream = self.streams.get(name)
+        if stream is None:
+            raise self.no_schema(name)
+        stream.counted += 1
+        if stream.keys and (lacking := stream.lacks(record)):
+            names = ", ".join(lacking)
+            problem = f"a record of stream {name} without its key {names}"
+            raise NoKeyError(self.line, problem)
+        if stream.shape is not None:
+            shaped = stream.shape(record)
+            if shaped is None:
+                self.filtered += 1
+                return
+            record = shaped
+        if name != self._held_stream or self._held_bytes >= HELD:
+            self._hand_on()
+            self._held_stream = name
+        self._held.append(record)
+        self._held_bytes += len(record)
+
+    def _hand_on(self) -> None:
+        """Hand on what is held: many records at once cost little more than one."""
+        held, self._held = self._held, []
+        self._held_bytes = 0
+        if held:
+            self._add(self._held_stream, *held)
+
+    def batch_record(self, name: str, record: bytes) -> None:
+        """Hand on one record of a BATCH file."""
+        self.take_record(name, self.as_json(record))
+
+    def announce(self, name: str, schema: schemas.Schema, keys: list[str]) -> None:
+        """Make ready for the records of the stream that a SCHEMA announces."""
+        self.new_stream(name, schema, keys)
+
+    def no_schema(self, name: str) -> NoSchemaError:
+        """Return the error for a record of a stream that no SCHEMA has announced."""
+        return NoSchemaError(
+            self.line, f"a record of stream {name[:80]} before its SCHEMA"
+        )
+
+    def new_stream(self, name: str, schema: schemas.Schema, keys: list[str]) -> None:
+        """Make ready for the records of a stream."""
+        columns = schemas.columns(schema)
+        before = self.streams.get(name)
+        lacking = formats.missing_columns(columns)
+        if lacking and self.settings.record_format != "event" and before is None:
+            logger.warning(
+                "Stream %s has no %s: its records pass as they are, not as %s.",
+                name,
+                ", ".join(lacking),
+                self.settings.record_format,
+            )
+        shape = formats.shape_for(self.settings, columns)
+        if name == TEST_STREAM:
+            self._check()
+            shape = _leave_out
+        self.streams[name] = stream = Stream(name, keys, shape)
+        if before is not None:
+            stream.counter, stream.counted = before.counter, before.counted
+
+    def finish(self) -> None:
+        """Log the last count of each stream, as Singer metrics."""
+        self.count()
+        for stream in self.streams.values():
+            stream.counter.exit()
+
+    def count(self) -> None:
+        """Count for the Singer metrics what came since the last call."""
+        for stream in self.streams.values():
+            if stream.counted:
+                stream.counter.increment(stream.counted)
+                stream.counted = 0
+
+    def _state(self, message: Message) -> None:
+        value = bytes(message.value)
+        if not value:
+            msg = "a STATE without a value"
+            raise MalformedError(msg)
+        if value not in {b"null", b"{}"}:  # nothing to remember
+            self._hand_on()
+            self._mark(value)
+
+    def _schema(self, message: dict[str, Any]) -> None:
+        name, schema = message.get("stream"), message.get("schema")
+        if not isinstance(name, str):
+            msg = "a SCHEMA names no stream"
+            raise MalformedError(msg)
+        if not isinstance(schema, (dict, bool)):
+            msg = f"the SCHEMA of stream {name[:80]} has no schema"
+            raise MalformedError(msg)
+        keys = message.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            msg = f"the key_properties of stream {name[:80]} are no list of names"
+            raise MalformedError(msg)
+        self.key_names[name] = keys
+        if name == TEST_STREAM:
+            self.new_stream(name, schema, keys)
+        else:
+            self.announce(name, schema, keys)
+
+    def _batch(self, message: dict[str, Any]) -> None:
+        name = message.get("stream")
+        if not isinstance(name, str):
+            msg = "a BATCH names no stream"
+            raise MalformedError(msg)
+        for record in batch_files.records(message, self._storage):
+            if self._stopped():
+                raise BatchInterruptedError
+            self.batch_record(name, record)
+
+    def _activate_version(self, message: dict[str, Any]) -> None:
+        del message
+        if self.messages["ACTIVATE_VERSION"] == 1:
+            logger.info("A webhook has no table versions: ACTIVATE_VERSION is ignored.")
+
+
+def _leave_out(record: bytes) -> None:
+    """Send no record of a test: it is nobody's data."""
+    del record
