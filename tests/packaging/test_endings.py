@@ -5,6 +5,7 @@ What a program says last is one line at ERROR; nothing is a traceback; 0 means d
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -258,7 +259,7 @@ def test_two_signals_are_one_stop(
     package: str, first: int, second: int, seconds: float, *, one: bool
 ) -> None:
     """Another one within two seconds is the runner's; the same one is impatience."""
-    ending = __import__(f"{package}.ending").ending
+    ending = importlib.import_module(f"{package}.cli.ending")
 
     assert ending.is_one_stop(first, second, seconds) is one
 
@@ -267,7 +268,7 @@ def test_two_signals_are_one_stop(
 def test_the_rest_of_a_stop_changes_no_exit_code(package: str) -> None:
     """Meltano's SIGTERM after Ctrl-C may come while Python itself is ending."""
     script = (
-        f"import atexit, os, signal, sys; from {package} import ending; "
+        f"import atexit, os, signal, sys; from {package}.cli import ending; "
         "atexit.register(os.kill, os.getpid(), signal.SIGTERM); "
         "sys.exit(ending.run('p', lambda: 130))"
     )
