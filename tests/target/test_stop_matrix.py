@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_patterns_webhook.cli import ending
+from target_patterns_webhook.cli.signals import Signals
 from target_patterns_webhook.errors import TargetError
 from target_patterns_webhook.target import TargetPatternsWebhook
 from tests.support.receiver import Receiver
@@ -274,6 +275,16 @@ def test_no_state_passes_what_was_not_delivered(
     )
     assert (resumed, again.upto) == (0, EVERY - 1)
     assert accepted == {str(n) for n in range(EVERY)}
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_of_one_stop_the_interrupt_is_named(first: signal.Signals) -> None:
+    """Of two signals that come together Python may handle either first."""
+    with own_handlers(), Signals() as signals:
+        for number in (first, signal.SIGINT + signal.SIGTERM - first):
+            signal.raise_signal(number)
+
+    assert (signals.received, signals.exit_code) == (signal.SIGINT, 130)
 
 
 @pytest.mark.parametrize("path", PATHS)

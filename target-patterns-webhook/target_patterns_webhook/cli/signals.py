@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT: remembered, never acted on inside a handler.
 
 The first one ends the run in good order; the same one again ends the process at once.
+SIGINT and a runner's SIGTERM beside it are one stop, which is called SIGINT.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ class Signals:
         now = time.monotonic()
         if self.received is None:
             self.received, self._received_at = signal.Signals(number), now
-        elif not is_one_stop(self.received, number, now - self._received_at):
+        elif is_one_stop(self.received, number, now - self._received_at):
+            # of two that come together Python may handle either first
+            self.received = min(self.received, signal.Signals(number))
+        else:
             signal.raise_signal(number)
 
     def __bool__(self) -> bool:
