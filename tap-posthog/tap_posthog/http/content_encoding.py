@@ -8,10 +8,16 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GZIP = zlib.MAX_WBITS | 16  # zlib's sign for the format
 MOST_BYTES = 1 << 30  # that are taken on an answer's word
+PIECE = 1 << 18  # bytes that are unpacked at a time
 NAME = re.compile(r"[a-z0-9-]{1,20}", re.ASCII)
+UNREADABLE = "the answer cannot be decompressed"
 
 
 class UndecodedError(ValueError):
@@ -40,9 +46,35 @@ def decoded(body: bytes, encodings: str) -> bytes:
                 )
                 raise UndecodedError(msg)
         except (OSError, EOFError, zlib.error):
-            msg = "the answer cannot be decompressed"
-            raise UndecodedError(msg) from None
+            raise UndecodedError(UNREADABLE) from None
     return body
+
+
+def decoded_pieces(body: bytes, encodings: str) -> Iterator[bytes]:
+    """Unpack a body a piece at a time, so that it need not be held unpacked.
+
+    Raises:
+        UndecodedError: it cannot be read to its end; what came before may be used.
+
+    """
+    if encodings.strip().lower() not in {"gzip", "x-gzip"}:
+        yield decoded(body, encodings)
+        return
+    member = zlib.decompressobj(GZIP)
+    try:
+        for at in range(0, len(body), PIECE):
+            packed = body[at : at + PIECE]
+            while packed := packed.lstrip(b"\0") if member.eof else packed:
+                if member.eof:  # the zeros are over, and another member begins
+                    member = zlib.decompressobj(GZIP)
+                yield member.decompress(packed, PIECE)
+                packed = member.unused_data if member.eof else member.unconsumed_tail
+        if not member.eof:
+            yield member.flush()
+    except zlib.error:
+        raise UndecodedError(UNREADABLE) from None
+    if not member.eof:
+        raise UndecodedError(UNREADABLE)
 
 
 def _gunzip(body: bytes) -> bytes:

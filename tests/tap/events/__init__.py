@@ -1,0 +1,1 @@
+"""Tests of what lies between PostHog's rows and the RECORD lines."""
