@@ -5,6 +5,7 @@ The venvs stay in `.cache/neighbours`, so that only the first run installs them.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -31,8 +32,11 @@ class Plugin:
 
         """
         venv = cache_folder() / f"{self.executable}-{self._fingerprint()}"
-        if venv.exists():
-            return venv
+        with venv.with_name(f"{venv.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+            return venv if venv.exists() else self._made(venv)
+
+    def _made(self, venv: Path) -> Path:
         # Renamed when whole: an interrupted install is never mistaken for one.
         # Scripts name the venv they were made in, hence --relocatable.
         unfinished = venv.with_name(f"{venv.name}.unfinished")
