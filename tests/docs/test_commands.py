@@ -81,6 +81,7 @@ def project(
     variables = os.environ | {
         "SANDBOX_PORT": port,
         "TAP_POSTHOG_BASE_URL": f"http://127.0.0.1:{port}",
+        "TAP_POSTHOG_SETTLE_SECONDS": "1",  # or prod reads nothing that is so new
         "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL": hook,
         "POSTHOG_API_KEY": API_KEY,
         "POSTHOG_PROJECT_ID": "1",
@@ -125,7 +126,7 @@ def test_a_command_of_the_docs_works(
 def few_events(variables: dict[str, str]) -> None:
     """Leave PostHog's side with nine events of each name, and the webhook empty.
 
-    They are old enough to be read: settle_seconds of the sandbox is 1.
+    They are old enough to be read.
     """
     remote = Remote(int(variables["SANDBOX_PORT"]))
     remote.reset()
