@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from target_patterns_webhook.delivery.chunk import Refusal
+    from target_patterns_webhook.delivery.chunk import Rejection
 
 logger = logging.getLogger("target-patterns-webhook")
 
@@ -56,10 +56,10 @@ class DeadLetters:
             os.close(self._file)
             raise _unusable(path, error) from None
 
-    def write(self, refusals: Sequence[Refusal]) -> None:
+    def write(self, rejections: Sequence[Rejection]) -> None:
         """Return when the records are on the disk. Raises FatalError if it cannot."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        lines = b"".join(_line(refusal, now) for refusal in refusals)
+        lines = b"".join(_line(rejection, now) for rejection in rejections)
         try:
             with self._lock:
                 if not self._is_open:
@@ -71,8 +71,8 @@ class DeadLetters:
             message = f"{self._path} cannot be written ({error.strerror})."
             hint = "Make room or set another dead_letter_path, then run again."
             raise FatalError(message, hint=hint) from None
-        for refusal in refusals:
-            self._tell(refusal)
+        for rejection in rejections:
+            self._tell(rejection)
 
     def close(self) -> None:
         """Close the file, once nobody writes to it. Whoever comes later is refused.
@@ -83,17 +83,17 @@ class DeadLetters:
             self._is_open = False
             os.close(self._file)
 
-    def _tell(self, refusal: Refusal) -> None:
+    def _tell(self, rejection: Rejection) -> None:
         """Log the first few: which record it was, and why."""
         self._told += 1
         if self._told > _TOLD:
             return
         logger.warning(
             "The webhook refused a record of stream %r (%s) with %d: %s It is in %s.",
-            refusal.whole.batch.stream,
-            refusal.key or "without a key",
-            refusal.status,
-            repr(refusal.reason) + "." if refusal.reason else "no reason given.",
+            rejection.whole.batch.stream,
+            rejection.key or "without a key",
+            rejection.status,
+            repr(rejection.reason) + "." if rejection.reason else "no reason given.",
             self._path,
         )
         if self._told == _TOLD:
@@ -120,15 +120,15 @@ class DeadLetters:
             os.write(self._file, b"\n")
 
 
-def _line(refusal: Refusal, now: str) -> bytes:
+def _line(rejection: Rejection, now: str) -> bytes:
     head = {
         "time": now.replace("+00:00", "Z"),
-        "stream": refusal.whole.batch.stream,
-        "status": refusal.status,
-        "response": refusal.response,
+        "stream": rejection.whole.batch.stream,
+        "status": rejection.status,
+        "response": rejection.response,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
-    return text[:-1] + b',"record":' + refusal.record + b"}\n"
+    return text[:-1] + b',"record":' + rejection.record + b"}\n"
 
 
 def _unusable(path: Path, error: OSError) -> ConfigError:

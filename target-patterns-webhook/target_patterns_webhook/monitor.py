@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target_patterns_webhook.progress import Progress
 
 
-class Watch:
+class Monitor:
     """Calls ``on_stop`` once: when a signal comes, or when nobody reads ``out``."""
 
     def __init__(

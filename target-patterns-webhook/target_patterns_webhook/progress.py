@@ -17,7 +17,7 @@ from target_patterns_webhook.singer.formats import moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.delivery.stats import Figures
+    from target_patterns_webhook.delivery.stats import Stats
     from target_patterns_webhook.singer.intake import Intake
 
 logger = logging.getLogger("target-patterns-webhook")
@@ -31,12 +31,12 @@ class Progress:
 
     def __init__(
         self,
-        figures: Figures,
+        stats: Stats,
         intake: Intake,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._figures = figures
+        self._stats = stats
         self._intake = intake
         self._clock = clock
         self._began = self._last = clock()
@@ -47,7 +47,7 @@ class Progress:
     def tick(self) -> None:
         """Say how far the run is."""
         now = self._clock()
-        read = self._figures.read + self._intake.filtered
+        read = self._stats.read + self._intake.filtered
         rate = (read - self._read) / max(now - self._last, 0.001)
         self._last, self._read = now, read
         if self._live:
@@ -66,12 +66,12 @@ class Progress:
 
     def close(self) -> None:
         """Write the last line: the invariant in words, then every figure as JSON."""
-        figures = summary(self._figures, self._intake)
+        stats = summary(self._stats, self._intake)
         logger.info(
             "%s records read = %s accepted + %s dead-lettered + %s filtered + "
             "%s undelivered, in %.1f s. %s",
             *(
-                f"{figures[name]:,}"
+                f"{stats[name]:,}"
                 for name in (
                     "read",
                     "accepted",
@@ -81,46 +81,46 @@ class Progress:
                 )
             ),
             self._clock() - self._began,
-            json.dumps(figures),
+            json.dumps(stats),
         )
 
     def _words(self, rate: float) -> str:
-        figures, intake = self._figures, self._intake
-        read = figures.read + intake.filtered
+        stats, intake = self._stats, self._intake
+        read = stats.read + intake.filtered
         parts = [f"{read:,} records", f"{rate:,.0f}/s"]
         if at := moment(intake.latest):
             parts.append(f"at {at[:16]}")
-        parts.append(f"{figures.accepted:,} accepted, {figures.batches:,} batches")
-        if retries := sum(list(figures.retries.values())):
+        parts.append(f"{stats.accepted:,} accepted, {stats.batches:,} batches")
+        if retries := sum(list(stats.retries.values())):
             parts.append(f"{retries:,} retries")
-        if figures.dead_lettered:
-            parts.append(f"{figures.dead_lettered:,} dead-lettered")
-        if (age := figures.oldest_unacknowledged_seconds) >= 1:
+        if stats.dead_lettered:
+            parts.append(f"{stats.dead_lettered:,} dead-lettered")
+        if (age := stats.oldest_unacknowledged_seconds) >= 1:
             parts.append(f"oldest unacknowledged {age:,.0f} s")
         return ", ".join(parts)
 
 
-def summary(figures: Figures, intake: Intake) -> dict[str, Any]:
+def summary(stats: Stats, intake: Intake) -> dict[str, Any]:
     """Return all figures of a run; times in seconds. ``nulled``: NaN and Infinity."""
     filtered = intake.filtered
-    p50, p95, p99 = figures.latencies
+    p50, p95, p99 = stats.latencies
     return {
-        "read": figures.read + filtered,
-        "accepted": figures.accepted,
-        "dead_lettered": figures.dead_lettered,
+        "read": stats.read + filtered,
+        "accepted": stats.accepted,
+        "dead_lettered": stats.dead_lettered,
         "filtered": filtered,
         "nulled": intake.nulled,
-        "undelivered": figures.undelivered,
-        "batches": figures.batches,
-        "requests": figures.requests,
-        "bytes": figures.bytes,
-        "wire_bytes": figures.wire_bytes,
-        "states": figures.states,
-        "retries": dict(figures.retries),
-        "waited_seconds": round(figures.waited_seconds, 3),
+        "undelivered": stats.undelivered,
+        "batches": stats.batches,
+        "requests": stats.requests,
+        "bytes": stats.bytes,
+        "wire_bytes": stats.wire_bytes,
+        "states": stats.states,
+        "retries": dict(stats.retries),
+        "waited_seconds": round(stats.waited_seconds, 3),
         "request_seconds": {"p50": p50, "p95": p95, "p99": p99},
         "oldest_unacknowledged_seconds": round(
-            figures.oldest_unacknowledged_seconds,
+            stats.oldest_unacknowledged_seconds,
             3,
         ),
     }

@@ -14,8 +14,8 @@ from target_patterns_webhook.cli.ending import write_whole
 from target_patterns_webhook.cli.signals import Signals
 from target_patterns_webhook.delivery.crew import Delivery
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
-from target_patterns_webhook.http.probe import reach
-from target_patterns_webhook.monitor import Watch
+from target_patterns_webhook.http.probe import probe
+from target_patterns_webhook.monitor import Monitor
 from target_patterns_webhook.progress import Progress
 from target_patterns_webhook.raw_json import MalformedError
 from target_patterns_webhook.singer.intake import BatchInterruptedError, Intake
@@ -51,8 +51,8 @@ class Run:
             keys=lambda stream: self._intake.key_names.get(stream, ()),
         )
         self._intake = self._new_intake()
-        self._progress = Progress(self._delivery.figures, self._intake)
-        self._watch = Watch(
+        self._progress = Progress(self._delivery.stats, self._intake)
+        self._monitor = Monitor(
             self._signals,
             self._out,
             on_stop=self._delivery.stop,
@@ -75,7 +75,7 @@ class Run:
                 stack.callback(self._intake.finish)
                 stack.enter_context(self._signals)
                 stack.enter_context(self._delivery)
-                stack.enter_context(self._watch)
+                stack.enter_context(self._monitor)
                 self._deliver(source)
         except BaseException:
             self.say_how_it_went()
@@ -118,7 +118,7 @@ class Run:
         if not self._stopped():
             return
         delivered = self._delivery.drain(timeout=GRACE_SECONDS)
-        if self._watch.output_lost:
+        if self._monitor.output_lost:
             msg = (
                 "Standard output was closed: the program that read the states is gone."
             )
@@ -129,14 +129,14 @@ class Run:
     def _left(self, delivered: bool) -> str:  # noqa: FBT001 - what drain returned
         if delivered:
             return "What was read is delivered; the next run goes on from there."
-        left = self._delivery.figures.undelivered
+        left = self._delivery.stats.undelivered
         return (
             f"{left:,} records were not delivered within {GRACE_SECONDS:.0f} s; the "
             "next run sends them again."
         )
 
     def _stopped(self) -> bool:
-        return self._watch.output_lost or bool(self._signals)
+        return self._monitor.output_lost or bool(self._signals)
 
     def _write_state(self, state: bytes) -> None:
         """Write one state to standard output, whole and at once."""
@@ -169,4 +169,4 @@ class Run:
         return intake
 
     def _check(self) -> None:
-        logger.info("A test stream: %s", reach(self._settings))
+        logger.info("A test stream: %s", probe(self._settings))

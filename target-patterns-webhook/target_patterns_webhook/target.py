@@ -25,7 +25,7 @@ from target_patterns_webhook.cli.config_input import (
     warn_of_unknown,
 )
 from target_patterns_webhook.errors import ConfigError, NoInputError
-from target_patterns_webhook.http.probe import reach
+from target_patterns_webhook.http.probe import probe
 from target_patterns_webhook.run import Run
 from target_patterns_webhook.settings.schema import SCHEMA
 from target_patterns_webhook.settings.settings import OWN, Settings
@@ -119,7 +119,7 @@ class TargetPatternsWebhook(Target):
                 values = config.config if config else {}
                 env = bool(config and config.parse_env)
                 target = cls(config=values, parse_env_config=env)
-                click.echo(reach(target.settings))
+                click.echo(probe(target.settings))
             else:
                 super().invoke(config=config, **given)
         except ConfigValidationError as error:  # the SDK would log a line too many

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.bench.ground import alternate, figures, middle, receiver, replay
+from tests.bench.ground import alternate, middle, receiver, replay, stats
 from tests.bench.picture import Curve, Panel, draw
 from tests.bench.process import Run, run
 from tests.bench.query import PAGE_SIZE, SELECT
@@ -96,7 +96,7 @@ def write(ground: Ground, count: int) -> Run:
     with receiver() as url:
         target = ground.target(url)
         done = middle([run(target, stdin=lines) for _ in range(ground.rounds)])
-        assert figures(url)["records"] == count * ground.rounds, done
+        assert stats(url)["records"] == count * ground.rounds, done
     lines.unlink()
     return done
 

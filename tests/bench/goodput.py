@@ -17,7 +17,7 @@ from tests.support.receiver import Receiver
 from tests.support.simulation import Simulation, answer, settings
 
 if TYPE_CHECKING:
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
     from tests.bench.ground import Ground
     from tests.bench.report import Report
     from tests.support.receiver import Request
@@ -96,7 +96,7 @@ def outage(senders: int) -> int:
 
             def receive(
                 simulation: Simulation, ids: list[int], size: int, status: int = status
-            ) -> Answer:
+            ) -> Outcome:
                 del ids, size
                 down = OUTAGE[0] <= simulation.now < OUTAGE[1]
                 return answer(status if down else 200, LATENCY)

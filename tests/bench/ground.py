@@ -123,7 +123,7 @@ def receiver(latency: float = 0) -> Iterator[str]:
         yield url
 
 
-def figures(url: str) -> dict[str, int]:
+def stats(url: str) -> dict[str, int]:
     """Ask one of the bench's servers what it saw, and have it start again."""
     with urllib.request.urlopen(f"{url}/figures") as answer:  # noqa: S310 - loopback
         told: dict[str, int] = json.load(answer)

@@ -9,7 +9,7 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.ground import alternate, figures, middle, receiver, replay
+from tests.bench.ground import alternate, middle, receiver, replay, stats
 from tests.bench.process import BIN, BenchError, Run, run
 from tests.bench.query import API_KEY, PROJECT
 from tests.bench.report import megabytes, table
@@ -126,9 +126,9 @@ def through_meltano(
 
 def deliver(argv: Sequence[str | Path], hook: str, count: int, **how: Any) -> Run:  # noqa: ANN401 - run's
     """Run something and hold it to its bargain: the receiver has every record."""
-    figures(hook)
+    stats(hook)
     done = run(argv, **how)
-    if (got := figures(hook)["records"]) != count:
+    if (got := stats(hook)["records"]) != count:
         msg = f"{argv[0]}: {got} of {count} records arrived; {done.stderr}"
         raise BenchError(msg)
     return done

@@ -17,7 +17,7 @@ from tests.bench.wire import Reply, Request, response, serve
 MARK = b'"distinct_id"'  # once in each record; inside `properties` it has no quotes
 
 
-class Figures(msgspec.Struct):
+class Stats(msgspec.Struct):
     """What was accepted since somebody last looked. Gzip bodies are not opened."""
 
     requests: int = 0
@@ -30,17 +30,17 @@ class Receiver:
 
     def __init__(self, latency: float) -> None:
         self._latency = latency
-        self._figures = Figures()
+        self._stats = Stats()
         self._accepted = response(b"ok")
 
     async def answer(self, request: Request) -> Reply:
         """Accept a POST; tell the figures to a GET."""
         if request.head.startswith(b"GET"):
-            told, self._figures = msgspec.json.encode(self._figures), Figures()
+            told, self._stats = msgspec.json.encode(self._stats), Stats()
             return Reply(response(told))
-        self._figures.requests += 1
-        self._figures.nbytes += request.length
-        self._figures.records += request.buffer.count(MARK, 0, request.length)
+        self._stats.requests += 1
+        self._stats.nbytes += request.length
+        self._stats.records += request.buffer.count(MARK, 0, request.length)
         return Reply(self._accepted, self._latency)
 
 

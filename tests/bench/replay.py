@@ -21,7 +21,7 @@ GZIP = re.compile(rb"\r\naccept-encoding:[^\r]*gzip", re.IGNORECASE)
 TOKEN = re.compile(rb"\r\nauthorization: *([^\r]*)", re.IGNORECASE)
 
 
-class Figures(msgspec.Struct):
+class Stats(msgspec.Struct):
     """What was asked since somebody last looked."""
 
     requests: int = 0
@@ -35,13 +35,13 @@ class Replay:
         self._upstream = urlsplit(upstream).netloc
         self._latency = latency
         self._kept: dict[tuple[bytes, str | None, bool], bytes] = {}
-        self._figures = Figures()
+        self._stats = Stats()
 
     async def answer(self, request: Request) -> Reply:
         """Answer from memory, or ask the sandbox once and remember."""
         method, path, _ = request.head.split(b" ", 2)
         if path == b"/figures":
-            told, self._figures = msgspec.json.encode(self._figures), Figures()
+            told, self._stats = msgspec.json.encode(self._stats), Stats()
             return Reply(response(told))
         body = bytes(request.buffer[: request.length])
         asked = repr(msgspec.json.decode(body)["query"]) if body else None
@@ -53,8 +53,8 @@ class Replay:
             if not keep:
                 return Reply(answer)
             self._kept[key] = answer
-        self._figures.requests += 1
-        self._figures.nbytes += len(self._kept[key])
+        self._stats.requests += 1
+        self._stats.nbytes += len(self._kept[key])
         return Reply(self._kept[key], self._latency)
 
     def _ask(

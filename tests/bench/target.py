@@ -9,7 +9,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.ground import alternate, figures, middle, receiver
+from tests.bench.ground import alternate, middle, receiver, stats
 from tests.bench.process import BenchError, Run, run
 from tests.bench.report import megabytes, table
 
@@ -41,9 +41,9 @@ def measure(ground: Ground, report: Report) -> None:
 
 def deliver(argv: list[Any], lines: Path, url: str, count: int, gzip: str) -> Run:
     """Run a target and hold it to its bargain: the receiver has every record."""
-    figures(url)
+    stats(url)
     done = run(argv, stdin=lines)
-    got = figures(url)["records"]
+    got = stats(url)["records"]
     if gzip == "none" and got != count:
         msg = f"{argv[0]}: {got} of {count} records arrived; {done.stderr}"
         raise BenchError(msg)

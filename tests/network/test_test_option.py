@@ -136,7 +136,7 @@ def test_the_targets_test_ends_in_time(
         given = target_settings(webhook_url=f"{url}/canary", timeout_seconds=1000)
         began = time.monotonic()
         with pytest.raises(target_errors.FatalError) as told:
-            probe.reach(given)
+            probe.probe(given)
         took = time.monotonic() - began
 
     assert "does not answer (not in time)" in str(told.value)

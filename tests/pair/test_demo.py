@@ -32,19 +32,19 @@ def test_the_demo_delivers_both_runs_whole(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout
-    assert figures(done.stdout, "events in PostHog") == [20_000, 20_500]
-    assert figures(done.stdout, "received by demo") == [20_000, 20_500]
-    assert figures(done.stdout, "missing") == [0, 0]
-    assert figures(done.stdout, "duplicates") == [0, 0]
-    late_in_first, late_in_second = figures(done.stdout, "late events")
+    assert stats(done.stdout, "events in PostHog") == [20_000, 20_500]
+    assert stats(done.stdout, "received by demo") == [20_000, 20_500]
+    assert stats(done.stdout, "missing") == [0, 0]
+    assert stats(done.stdout, "duplicates") == [0, 0]
+    late_in_first, late_in_second = stats(done.stdout, "late events")
     assert late_in_first < late_in_second
-    assert figures(done.stdout, "late events missing") == [0, 0]
+    assert stats(done.stdout, "late events missing") == [0, 0]
     assert "Lifetime value" in done.stdout
     again = ".venv/bin/meltano invoke sandbox:up, then open http://127.0.0.1:8643/"
     assert f"To look at them again: {again}" in done.stdout
 
 
-def figures(output: str, name: str) -> list[int]:
+def stats(output: str, name: str) -> list[int]:
     """Return what the reports say about a thing, in order."""
     found = re.findall(rf"sandbox +{re.escape(name)} {{2,}}([\d,]+)", output)
     return [int(figure.replace(",", "")) for figure in found]

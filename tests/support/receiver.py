@@ -140,7 +140,7 @@ class Receiver:
         self.taken = 0  # requests, also when they are not kept
         self.bytes = 0
         self.connections = 0
-        self.under_way = self.most_under_way = 0
+        self.in_flight = self.most_in_flight = 0
         self.lock = threading.Lock()
         self._knee = threading.BoundedSemaphore(knee) if knee else None
         self._tls = tls
@@ -252,8 +252,8 @@ class Receiver:
     def _handle(self, request: Request, connection: socket.socket) -> bool:
         """Play the reply. Return whether the connection goes on."""
         with self.lock:
-            self.under_way += 1
-            self.most_under_way = max(self.most_under_way, self.under_way)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
             self.taken += 1
             self.bytes += len(request.wire)
             said: Reply | str | int | None = self.script.pop(0) if self.script else None
@@ -271,7 +271,7 @@ class Receiver:
             self._accept(request, reply)
         finally:
             with self.lock:
-                self.under_way -= 1
+                self.in_flight -= 1
         return self._answer(reply, connection)
 
     def _spend(self, seconds: float) -> None:

@@ -12,15 +12,15 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from target_patterns_webhook.delivery.outbox import Holdings
+from target_patterns_webhook.delivery.outbox import Outbox
 from target_patterns_webhook.delivery.retry import Verdict
-from target_patterns_webhook.http.outcome import Answer, from_response
+from target_patterns_webhook.http.outcome import Outcome, from_response
 from target_patterns_webhook.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.delivery.chunk import Parcel
+    from target_patterns_webhook.delivery.chunk import Chunk
     from target_patterns_webhook.delivery.circuit_breaker import Attempt
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -32,10 +32,10 @@ def settings(**given: object) -> Settings:
     return Settings.from_config(config)
 
 
-def answer(status: int, seconds: float = 0.0, **headers: str) -> Answer:
+def answer(status: int, seconds: float = 0.0, **headers: str) -> Outcome:
     """Return what the transport makes of a response; status 0: a broken connection."""
     if not status:
-        return Answer(Verdict.RETRY, "connection broken", seconds=seconds)
+        return Outcome(Verdict.RETRY, "connection broken", seconds=seconds)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return from_response(status, "", named, "said", now=NOW, seconds=seconds)
 
@@ -48,7 +48,7 @@ class Sent:
     ids: list[int]
     id: str
     size: int
-    under_way: int  # with this one
+    in_flight: int  # with this one
     status: int
 
 
@@ -57,7 +57,7 @@ class Simulation:
 
     def __init__(
         self,
-        receiver: Callable[[Simulation, list[int], int], Answer],
+        receiver: Callable[[Simulation, list[int], int], Outcome],
         *,
         seed: int = 1,
         **config: object,
@@ -68,63 +68,63 @@ class Simulation:
         self.accepted: list[int] = []
         self.letters: list[int] = []
         self.states: list[int] = []
-        self.under_way = 0
+        self.in_flight = 0
         self.chance = random.Random(seed)  # noqa: S311 - jitter
-        self.holdings = Holdings(
+        self.outbox = Outbox(
             settings(**config), clock=lambda: self.now, chance=self.chance.random
         )
         self._receiver = receiver
         self._sending: set[int] = set()
-        self._events: list[tuple[float, int, Parcel, Attempt, Answer]] = []
+        self._events: list[tuple[float, int, Chunk, Attempt, Outcome]] = []
 
     @property
     def failure(self) -> Exception | None:
         """What ended the delivery."""
-        return self.holdings.dispatch.failure
+        return self.outbox.dispatch.failure
 
     def run(self, records: int, *, width: int = 8, until: float = 1e9) -> Simulation:
         """Deliver so many records, with a state after every hundred."""
         given = iter(range(records))
         held = 0
         while self.now < until and self.failure is None:
-            while not self.holdings.full and held < records:
+            while not self.outbox.full and held < records:
                 number = next(given)
                 held += 1
                 record = b"%0*d" % (width, number + 10 ** (width - 1))
-                self.holdings.add("s", [record])
-                self.holdings.put()
+                self.outbox.add("s", [record])
+                self.outbox.put()
                 if number % 100 == 99:
-                    self.holdings.mark(b"%d" % number)
+                    self.outbox.mark(b"%d" % number)
             if held == records:
-                self.holdings.seal()
+                self.outbox.seal()
             self._start()
             if not self._step():
                 break
         while self._events:
             self._finish()
-        if self.holdings.empty:
-            self.holdings.dispatch.finish()
+        if self.outbox.empty:
+            self.outbox.dispatch.finish()
         return self
 
     def _start(self) -> None:
-        while (taken := self.holdings.next()) is not None:
-            parcel, attempt = taken
-            name, body = self.holdings.encode(parcel)
-            ids = [int(r) - 10 ** (len(r) - 1) for r in parcel.records]
+        while (taken := self.outbox.next()) is not None:
+            chunk, attempt = taken
+            name, body = self.outbox.encode(chunk)
+            ids = [int(r) - 10 ** (len(r) - 1) for r in chunk.records]
             assert self._sending.isdisjoint(ids)  # no record is in two requests
             self._sending.update(ids)
-            self.under_way += 1
+            self.in_flight += 1
             said = self._receiver(self, ids, len(body))
-            sent = Sent(self.now, ids, name, len(body), self.under_way, said.status)
+            sent = Sent(self.now, ids, name, len(body), self.in_flight, said.status)
             self.log.append(sent)
             if said.verdict is Verdict.ACCEPTED:
                 self.accepted += ids
-            event = (self.now + said.seconds, len(self.log), parcel, attempt, said)
+            event = (self.now + said.seconds, len(self.log), chunk, attempt, said)
             heapq.heappush(self._events, event)
 
     def _step(self) -> bool:
         """Go to the next moment at which something happens; False: nothing will."""
-        wake_at = self.holdings.dispatch.wake_at()
+        wake_at = self.outbox.dispatch.wake_at()
         if self._events and (wake_at is None or self._events[0][0] <= wake_at):
             self._finish()
         elif wake_at is not None:
@@ -134,13 +134,13 @@ class Simulation:
         return True
 
     def _finish(self) -> None:
-        at, _, parcel, attempt, said = heapq.heappop(self._events)
+        at, _, chunk, attempt, said = heapq.heappop(self._events)
         self.now = max(at, self.now)
-        self.under_way -= 1
-        self._sending -= {int(r) - 10 ** (len(r) - 1) for r in parcel.records}
-        letters = self.holdings.answered(parcel, attempt, said, 0)
+        self.in_flight -= 1
+        self._sending -= {int(r) - 10 ** (len(r) - 1) for r in chunk.records}
+        letters = self.outbox.answered(chunk, attempt, said, 0)
         self.letters += [int(x.record) - 10 ** (len(x.record) - 1) for x in letters]
-        self.holdings.bury(letters)
-        while (state := self.holdings.watermark.take()) is not None:
+        self.outbox.bury(letters)
+        while (state := self.outbox.watermark.take()) is not None:
             assert set(range(int(state) + 1)) <= {*self.accepted, *self.letters}
             self.states.append(int(state))

@@ -57,7 +57,7 @@ def deliver(given: bytes, **config: object) -> tuple[Ended, list[Any]]:
     with Receiver() as receiver:
         ended = run_inside({"webhook_url": receiver.url, **config}, given)
         arrived = [r for request in receiver.requests for r in request.records]
-    figures = ended.summary
+    stats = ended.summary
     parts = ("accepted", "dead_lettered", "filtered", "undelivered")
-    assert figures["read"] == sum(figures[part] for part in parts)
+    assert stats["read"] == sum(stats[part] for part in parts)
     return ended, arrived

@@ -19,7 +19,7 @@ from target_patterns_webhook.delivery.batching import (
     fitting,
     halves,
 )
-from target_patterns_webhook.delivery.chunk import Parcel, Whole
+from target_patterns_webhook.delivery.chunk import Chunk, Whole
 from target_patterns_webhook.delivery.occurrences import Occurrences
 
 if TYPE_CHECKING:
@@ -189,24 +189,24 @@ def test_equal_batches_have_keys_of_their_own_that_every_run_repeats(
     for _ in range(2):
         payload, count = Payload(form), Occurrences()
         sealed = batches(payload, [("s", r) for r in records], rows=rows)
-        parcels = [
+        chunks = [
             part
             for number, batch in enumerate(sealed)
             for whole in [Whole(batch, number, len(batch.records))]
-            for part in cut(Parcel(whole, 0, batch.records))
+            for part in cut(Chunk(whole, 0, batch.records))
         ]
-        order.shuffle(parcels)
-        runs.append([parcel.encode(payload, count)[0] for parcel in parcels])
-        again = [parcel.encode(payload, count)[0] for parcel in parcels]
+        order.shuffle(chunks)
+        runs.append([chunk.encode(payload, count)[0] for chunk in chunks])
+        again = [chunk.encode(payload, count)[0] for chunk in chunks]
         assert again == runs[-1]
         assert len(set(again)) == len(again)
 
     assert sorted(runs[0]) == sorted(runs[1])
 
 
-def cut(parcel: Parcel) -> list[Parcel]:
-    """Return a parcel and, as after a 413, its halves."""
-    return [parcel, *(parcel.smaller() if len(parcel.records) > 1 else [])]
+def cut(chunk: Chunk) -> list[Chunk]:
+    """Return a chunk and, as after a 413, its halves."""
+    return [chunk, *(chunk.smaller() if len(chunk.records) > 1 else [])]
 
 
 def test_the_first_of_a_content_has_the_key_of_the_content() -> None:

@@ -15,7 +15,7 @@ import pytest
 from target_patterns_webhook import replay
 from target_patterns_webhook.dead_letters import DeadLetters
 from target_patterns_webhook.delivery.batching import Batch
-from target_patterns_webhook.delivery.chunk import Refusal, Whole, key_of
+from target_patterns_webhook.delivery.chunk import Rejection, Whole, key_of
 from target_patterns_webhook.errors import ConfigError, FatalError
 from tests.support.receiver import Receiver
 
@@ -27,9 +27,11 @@ HOSTILE = [
 ]
 
 
-def refusal(record: bytes, *, stream: str = "events", response: str = "no") -> Refusal:
+def rejection(
+    record: bytes, *, stream: str = "events", response: str = "no"
+) -> Rejection:
     """Return a refused record."""
-    return Refusal(Whole(Batch(0, stream, 0.0, 0), 0, 1), record, 422, response)
+    return Rejection(Whole(Batch(0, stream, 0.0, 0), 0, 1), record, 422, response)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_line_says_when_what_and_why(path: Path) -> None:
     """Time, stream, status, response and record; the record byte for byte."""
     with DeadLetters(path) as letters:
-        letters.write([refusal(HOSTILE[0], response='said "no"\nloudly')])
+        letters.write([rejection(HOSTILE[0], response='said "no"\nloudly')])
 
     line = path.read_bytes()
     assert line.endswith(b',"record":' + HOSTILE[0] + b"}\n")
@@ -58,7 +60,7 @@ def test_the_first_refused_records_are_named_in_the_log(
     """Five of them, with key and reason; then one line says that they are counted."""
     with DeadLetters(path) as letters:
         for number in range(20):
-            one = Refusal(
+            one = Rejection(
                 Whole(Batch(0, "orders", 0.0, 0), 0, 1),
                 b'{"id":%d}' % number,
                 422,
@@ -111,7 +113,7 @@ def test_whoever_is_late_writes_into_no_other_file(path: Path, tmp_path: Path) -
     try:
         os.dup2(other, number)
         with pytest.raises(FatalError, match="after the run had ended"):
-            letters.write([refusal(b"{}")])
+            letters.write([rejection(b"{}")])
     finally:
         os.close(other)
         if other != number:
@@ -136,9 +138,9 @@ def test_a_torn_last_line_spoils_no_other(path: Path) -> None:
     """What a crash left stays as it is, and the next record has its own line."""
     path.write_bytes(b'{"time":"2026-11-21T00:00:00Z","stream":"ev')
     with DeadLetters(path) as letters:
-        letters.write([refusal(b'{"id":1}')])
+        letters.write([rejection(b'{"id":1}')])
     with DeadLetters(path) as letters:
-        letters.write([refusal(b'{"id":2}')])
+        letters.write([rejection(b'{"id":2}')])
 
     lines = path.read_bytes().splitlines()
     assert [json.loads(line)["record"]["id"] for line in lines[1:]] == [1, 2]
@@ -161,7 +163,7 @@ def test_a_full_disk_is_no_handled_record() -> None:
         DeadLetters(Path("/dev/full")) as letters,
         pytest.raises(FatalError, match="No space left"),
     ):
-        letters.write([refusal(b"{}")])
+        letters.write([rejection(b"{}")])
 
 
 def test_lines_of_several_senders_do_not_mix(path: Path) -> None:
@@ -170,7 +172,7 @@ def test_lines_of_several_senders_do_not_mix(path: Path) -> None:
 
         def write(name: int) -> None:
             for n in range(50):
-                letters.write([refusal(b'{"id":"%d-%d"}' % (name, n))] * 3)
+                letters.write([rejection(b'{"id":"%d-%d"}' % (name, n))] * 3)
 
         threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
         for thread in threads:
@@ -184,8 +186,8 @@ def test_lines_of_several_senders_do_not_mix(path: Path) -> None:
 def test_dead_letters_become_singer_input(path: Path) -> None:
     """A SCHEMA for each stream, then its records, byte for byte."""
     with DeadLetters(path) as letters:
-        letters.write([refusal(record) for record in HOSTILE])
-        letters.write([refusal(b"{}", stream='o"ther')])
+        letters.write([rejection(record) for record in HOSTILE])
+        letters.write([rejection(b"{}", stream='o"ther')])
     out = subprocess.run(
         [sys.executable, "-m", "target_patterns_webhook.replay", str(path)],
         capture_output=True,
@@ -209,7 +211,7 @@ def test_dead_letters_become_singer_input(path: Path) -> None:
 def test_dead_letters_are_sent_again_by_one_pipe(path: Path, tmp_path: Path) -> None:
     """The file piped back into the target reaches a mended receiver byte for byte."""
     with DeadLetters(path) as letters:
-        letters.write([refusal(record) for record in HOSTILE])
+        letters.write([rejection(record) for record in HOSTILE])
     config = tmp_path / "config.json"
     with Receiver() as hook:
         hook.keep = False  # the hostile records are not for json.loads
@@ -234,7 +236,7 @@ def test_dead_letters_are_sent_again_by_one_pipe(path: Path, tmp_path: Path) -> 
 def test_a_torn_line_is_left_out_and_named(path: Path) -> None:
     """Its record was never acknowledged, so the next run of the tap sends it anyway."""
     with DeadLetters(path) as letters:
-        letters.write([refusal(b'{"a":{"b":1}}')])
+        letters.write([rejection(b'{"a":{"b":1}}')])
     whole = path.read_bytes()
     for end in range(1, len(whole) - 1):
         path.write_bytes(whole + whole[:end] + b"\n" + whole)

@@ -112,7 +112,7 @@ def test_under_faults_nothing_is_lost_and_no_state_is_ahead(
                 if number % 50 == 49:
                     crew.mark(b"%d" % number)
             assert crew.drain()
-        figures = crew.figures
+        stats = crew.stats
 
     assert not ahead
     assert states == sorted(set(states))
@@ -129,10 +129,10 @@ def test_under_faults_nothing_is_lost_and_no_state_is_ahead(
     for request in hook.requests:
         sent.setdefault(request.headers["idempotency-key"], set()).add(request.wire)
     assert all(len(bodies) == 1 for bodies in sent.values())
-    assert figures.read == figures.accepted == 1000
-    assert figures.undelivered == 0
-    assert hook.most_under_way <= parallel
-    assert sum(figures.retries.values()) == figures.requests - figures.batches
+    assert stats.read == stats.accepted == 1000
+    assert stats.undelivered == 0
+    assert hook.most_in_flight <= parallel
+    assert sum(stats.retries.values()) == stats.requests - stats.batches
 
 
 def test_one_sender_keeps_strict_order() -> None:
@@ -187,7 +187,7 @@ def test_senders_are_used_side_by_side() -> None:
             crew.add("s", record(number))
         assert crew.drain()
 
-    assert hook.most_under_way == 8
+    assert hook.most_in_flight == 8
     assert hook.connections <= 8
 
 
@@ -211,11 +211,11 @@ def test_a_stalled_receiver_stops_the_input() -> None:
         with crew, wide:
             for feeder in feeders:
                 feeder.start()
-            eventually(lambda: crew.figures.read >= 80)
-            eventually(lambda: wide.figures.read >= 600)
+            eventually(lambda: crew.stats.read >= 80)
+            eventually(lambda: wide.stats.read >= 600)
             time.sleep(0.5)
-            assert crew.figures.read <= 140
-            assert wide.figures.read * 100_000 <= 64_000_000 + 100_000
+            assert crew.stats.read <= 140
+            assert wide.stats.read * 100_000 <= 64_000_000 + 100_000
             stopped.set()
             crew.stop()
             wide.stop()
@@ -257,7 +257,7 @@ def test_stop_shortens_our_own_waits() -> None:
         )
         with crew:
             crew.add("s", record(1))
-            eventually(lambda: crew.figures.retries["500"] == 11)
+            eventually(lambda: crew.stats.retries["500"] == 11)
             clock.real()
             began = time.monotonic()
             crew.stop()
@@ -272,11 +272,11 @@ def test_stop_does_not_wait_for_what_cannot_be_in_time() -> None:
     """A Retry-After beyond the grace: what is held stays undelivered, at once."""
     with Receiver(["429:300"]) as hook, delivery(hook, batch_size_rows=1) as crew:
         crew.add("s", record(1))
-        eventually(lambda: crew.figures.retries)
+        eventually(lambda: crew.stats.retries)
         began = time.monotonic()
         crew.stop()
         assert not crew.drain(20)
-        assert crew.figures.undelivered == 1
+        assert crew.stats.undelivered == 1
 
     assert time.monotonic() - began < 10
 
@@ -317,7 +317,7 @@ def test_a_fatal_answer_awaits_the_others() -> None:
     assert len(accepted) >= 30
     assert states[-1] == b"%d" % max(accepted)
     assert "wh_canary" not in str(caught.value)
-    assert crew.figures.undelivered == crew.figures.read - len(accepted)
+    assert crew.stats.undelivered == crew.stats.read - len(accepted)
 
 
 def test_refused_records_go_to_the_file_before_the_state(tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_refused_records_go_to_the_file_before_the_state(tmp_path: Path) -> None
     for state, letters in seen:
         assert {number for number in bad if number <= state} <= letters
     assert Counter(map(int, hook.accepted)) == Counter(set(range(1000)) - bad)
-    assert (crew.figures.accepted, crew.figures.dead_lettered) == (996, 4)
+    assert (crew.stats.accepted, crew.stats.dead_lettered) == (996, 4)
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert {line["response"] for line in lines} == {f"no {{{n}}} at ***" for n in bad}
 
@@ -372,7 +372,7 @@ def test_senders_that_hang_are_awaited_together(
 
     def judge(request: Request) -> str:
         del request
-        if crew.figures.under_way >= 4:  # the limit on requests has risen that far
+        if crew.stats.in_flight >= 4:  # the limit on requests has risen that far
             hanging.set()
         return "hang:60" if hanging.is_set() else "slow:0.01"
 
@@ -388,7 +388,7 @@ def test_senders_that_hang_are_awaited_together(
         ) as crew:
             feeder = threading.Thread(target=feed, args=(crew,))  # it blocks at the end
             feeder.start()
-            eventually(lambda: crew.figures.under_way >= 3)
+            eventually(lambda: crew.stats.in_flight >= 3)
             for transport in crew._transports:  # noqa: SLF001 - as if it had no effect
                 monkeypatch.setattr(transport, "abort", lambda: None)
             crew.stop()
@@ -712,12 +712,12 @@ def test_an_odd_acceptance_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
 def test_the_figures_hold_at_every_moment() -> None:
     """Latencies, limit and the age of what is held can be read while it runs."""
     with Receiver(["slow:1"]) as hook, delivery(hook) as crew:
-        assert crew.figures.oldest_unacknowledged_seconds == 0
+        assert crew.stats.oldest_unacknowledged_seconds == 0
         crew.add("s", record(1))
         assert not crew.drain(0.3)
-        assert crew.figures.under_way == 1
-        assert crew.figures.undelivered == 1
-        assert crew.figures.oldest_unacknowledged_seconds > 0.2
+        assert crew.stats.in_flight == 1
+        assert crew.stats.undelivered == 1
+        assert crew.stats.oldest_unacknowledged_seconds > 0.2
         assert crew.drain()
-        assert crew.figures.oldest_unacknowledged_seconds == 0
-        assert all(0.9 < seconds < 10 for seconds in crew.figures.latencies)
+        assert crew.stats.oldest_unacknowledged_seconds == 0
+        assert all(0.9 < seconds < 10 for seconds in crew.stats.latencies)

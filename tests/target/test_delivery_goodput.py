@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_patterns_webhook.delivery.retry import Verdict
-from target_patterns_webhook.http.outcome import Answer
+from target_patterns_webhook.http.outcome import Outcome
 from tests.support.simulation import Simulation, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    Fault = Callable[[float, Random], Answer]
+    Fault = Callable[[float, Random], Outcome]
 
 PROMISED = 0.6
 QUICK = 0.001  # seconds
 
 
-def time_out(seconds: float) -> Answer:
+def time_out(seconds: float) -> Outcome:
     """Return what the transport makes of a request that hangs."""
-    return Answer(Verdict.RETRY, "time-out", seconds=seconds, timed_out=True)
+    return Outcome(Verdict.RETRY, "time-out", seconds=seconds, timed_out=True)
 
 
 FAULTS: dict[str, Fault] = {
@@ -59,7 +59,7 @@ class Run:
     ) -> None:
         self.spent = 0.0  # seconds of requests, all senders together
 
-        def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+        def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
             del ids, size
             fails = simulation.chance.random() < share
             said = answer(200, latency)

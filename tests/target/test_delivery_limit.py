@@ -9,12 +9,12 @@ import pytest
 from tests.support.simulation import Simulation, answer
 
 if TYPE_CHECKING:
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
 
 
 def settled(simulation: Simulation) -> list[int]:
     """Return how many were under way at each request of the run's second half."""
-    return [sent.under_way for sent in simulation.log[len(simulation.log) // 2 :]]
+    return [sent.in_flight for sent in simulation.log[len(simulation.log) // 2 :]]
 
 
 def run(receiver: object, *, seed: int = 1, batches: int = 2000) -> Simulation:
@@ -35,24 +35,24 @@ def test_at_a_knee_of_five_the_crew_settles_within_two_of_it(
 ) -> None:
     """Above five at once the receiver only queues, so more than that is in vain."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         service = 0.1 * simulation.chance.uniform(1 - noise, 1 + noise)
-        return answer(200, service * max(1.0, simulation.under_way / 5))
+        return answer(200, service * max(1.0, simulation.in_flight / 5))
 
-    under_way = settled(run(receive, seed=seed))
+    in_flight = settled(run(receive, seed=seed))
 
-    assert 3 <= sum(under_way) / len(under_way) <= 7
-    assert 3 <= sorted(under_way)[len(under_way) // 2] <= 7
+    assert 3 <= sum(in_flight) / len(in_flight) <= 7
+    assert 3 <= sorted(in_flight)[len(in_flight) // 2] <= 7
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_hard_limit_of_five_is_found(seed: int) -> None:
     """A receiver that answers 429 above five at once is rarely asked for more."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
-        return answer(429 if simulation.under_way > 5 else 200, 0.1)
+        return answer(429 if simulation.in_flight > 5 else 200, 0.1)
 
     simulation = run(receive, seed=seed)
 
@@ -65,19 +65,19 @@ def test_a_hard_limit_of_five_is_found(seed: int) -> None:
 def test_a_receiver_with_room_is_given_all_senders(noise: float) -> None:
     """Constant or noisy latency that does not grow is no reason to hold back."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         return answer(200, 0.1 * simulation.chance.uniform(1 - noise, 1 + noise))
 
-    under_way = settled(run(receive))
+    in_flight = settled(run(receive))
 
-    assert sum(under_way) / len(under_way) >= 14
+    assert sum(in_flight) / len(in_flight) >= 14
 
 
 def test_eight_senders_are_six_times_one() -> None:
     """At 100 ms of latency the crew's start-up costs less than a quarter."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, ids, size
         return answer(200, 0.1)
 
@@ -92,13 +92,13 @@ def test_eight_senders_are_six_times_one() -> None:
 def test_time_outs_halve_the_crew_and_success_restores_it() -> None:
     """Under time-outs fewer are sent; afterwards the crew grows back."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         return answer(504 if 10 <= simulation.now < 30 else 200, 0.1)
 
     simulation = run(receive, batches=6000)
-    during = [sent.under_way for sent in simulation.log if 11 <= sent.at < 30]
-    after = [sent.under_way for sent in simulation.log if sent.at >= 30]
+    during = [sent.in_flight for sent in simulation.log if 11 <= sent.at < 30]
+    after = [sent.in_flight for sent in simulation.log if sent.at >= 30]
 
     assert max(during) <= 8
     assert max(after) == 16

@@ -17,14 +17,14 @@ from tests.support.simulation import Simulation, answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
 
-    Receiver = Callable[[Simulation, list[int], int], Answer]
+    Receiver = Callable[[Simulation, list[int], int], Outcome]
 
 LATENCY = 0.1
 
 
-def accepts(simulation: Simulation, ids: list[int], size: int) -> Answer:
+def accepts(simulation: Simulation, ids: list[int], size: int) -> Outcome:
     """Take everything."""
     del simulation, ids, size
     return answer(200, LATENCY)
@@ -34,14 +34,14 @@ def refuses(*poison: int, status: int = 400) -> Receiver:
     """Make a receiver that refuses these records and whatever comes with them."""
     bad = frozenset(poison)
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, size
         return answer(200 if bad.isdisjoint(ids) else status, LATENCY)
 
     return receive
 
 
-def refuses_all(simulation: Simulation, ids: list[int], size: int) -> Answer:
+def refuses_all(simulation: Simulation, ids: list[int], size: int) -> Outcome:
     """Refuse everything."""
     del simulation, ids, size
     return answer(400, LATENCY)
@@ -50,7 +50,7 @@ def refuses_all(simulation: Simulation, ids: list[int], size: int) -> Answer:
 def outage(begin: float, end: float) -> Receiver:
     """Make a receiver that is gone for a while."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         return answer(0 if begin <= simulation.now < end else 200, LATENCY)
 
@@ -64,7 +64,7 @@ def test_an_outage_of_ten_minutes_costs_at_most_30_requests(
 ) -> None:
     """However the receiver fails, it is left in peace, and then gets everything."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         return answer(status if 5 <= simulation.now < 605 else 200, LATENCY)
 
@@ -86,10 +86,10 @@ def test_after_an_outage_one_request_goes_first() -> None:
     """No storm: a probe alone, then more with each success."""
     simulation = Simulation(outage(5, 605), max_parallel_requests=8, batch_size_rows=1)
     simulation.run(1000)
-    after = [sent.under_way for sent in simulation.log if sent.at >= 605]
+    after = [sent.in_flight for sent in simulation.log if sent.at >= 605]
 
     assert after[0] == 1
-    assert all(sent.under_way == 1 for sent in simulation.log if 6 <= sent.at < 605)
+    assert all(sent.in_flight == 1 for sent in simulation.log if 6 <= sent.at < 605)
     assert max(after) > 4
 
 
@@ -97,15 +97,15 @@ def test_after_an_outage_one_request_goes_first() -> None:
 def test_ten_per_cent_of_503_cost_one_repeat_each(seed: int) -> None:
     """Nothing is sent again but what failed: requests / batches <= 1.15."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         return answer(503 if simulation.chance.random() < 0.1 else 200, LATENCY)
 
     simulation = Simulation(receive, seed=seed, batch_size_rows=2).run(4_000)
 
-    figures = simulation.holdings.figures
-    assert figures.batches == 2000
-    assert figures.requests / figures.batches <= 1.15
+    stats = simulation.outbox.stats
+    assert stats.batches == 2000
+    assert stats.requests / stats.batches <= 1.15
     assert sorted(simulation.accepted) == list(range(4_000))
 
 
@@ -113,7 +113,7 @@ def test_ten_per_cent_of_503_cost_one_repeat_each(seed: int) -> None:
 def test_a_storm_of_429_sees_two_requests_in_five_seconds(begin: float) -> None:
     """A minute of 429 with Retry-After: 5 holds every sender; all arrives after it."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         if begin <= simulation.now < begin + 60:
             return answer(429, LATENCY, Retry_After="5")
@@ -134,7 +134,7 @@ def test_a_storm_of_429_sees_two_requests_in_five_seconds(begin: float) -> None:
 def test_nobody_knocks_before_the_time_that_was_asked_for() -> None:
     """Retry-After holds every sender, to the second, and a batch keeps its id."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         late = 5 <= simulation.now < 25
         return answer(429, LATENCY, Retry_After="20") if late else answer(200, LATENCY)
@@ -151,7 +151,7 @@ def test_nobody_knocks_before_the_time_that_was_asked_for() -> None:
 def test_a_wait_beyond_the_patience_ends_the_run_now() -> None:
     """A Retry-After longer than max_retry_seconds is not waited for, and said."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, ids, size
         return answer(429, LATENCY, Retry_After="1000000000")
 
@@ -273,7 +273,7 @@ def test_below_that_dead_letters_have_no_cap() -> None:
 def test_what_no_retry_can_mend_stops_at_once(status: int) -> None:
     """A wrong token costs one request and no record."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, ids, size
         return answer(status, LATENCY)
 
@@ -288,7 +288,7 @@ def test_what_no_retry_can_mend_stops_at_once(status: int) -> None:
 def test_a_failure_later_keeps_what_was_accepted_before() -> None:
     """Answers still on their way when a run fails count; states go as far as they."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, size
         return answer(403, 0) if ids[0] >= 5000 else answer(200, LATENCY)
 
@@ -302,7 +302,7 @@ def test_a_failure_later_keeps_what_was_accepted_before() -> None:
 def test_a_413_teaches_the_limit_once() -> None:
     """Bodies are halved until they fit; from then on no larger one is sent."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, ids
         return answer(413 if size > 64_000 else 200, LATENCY)
 
@@ -318,7 +318,7 @@ def test_a_413_teaches_the_limit_once() -> None:
 def test_a_record_that_is_too_large_alone_is_refused() -> None:
     """A 413 for a single record cannot be cut: it is put aside, the others arrive."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, size
         return answer(413 if 150 in ids else 200, LATENCY)
 
@@ -333,7 +333,7 @@ def test_a_lost_kept_connection_is_tried_again_at_once() -> None:
     """A connection that the receiver had closed meanwhile costs no wait."""
     lost = iter([True])
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, ids, size
         if next(lost, False):
             from dataclasses import replace  # noqa: PLC0415 - only here
@@ -344,7 +344,7 @@ def test_a_lost_kept_connection_is_tried_again_at_once() -> None:
     simulation = Simulation(receive).run(10)
 
     assert simulation.now == 0
-    assert simulation.holdings.figures.retries == {"connection broken": 1}
+    assert simulation.outbox.stats.retries == {"connection broken": 1}
 
 
 @examples(max_examples=60, deadline=None)
@@ -365,7 +365,7 @@ def test_under_any_mix_of_faults_each_record_is_settled(
     faults = [answer(0, 0.2), answer(503, 0.1), answer(429, 0.1, Retry_After="2")]
     faults.append(answer(500, 0.3))
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         if simulation.chance.random() < 0.2:
             return simulation.chance.choice(faults)
         if size > 250 and len(ids) > 1:
@@ -385,9 +385,9 @@ def test_under_any_mix_of_faults_each_record_is_settled(
     assert Counter(simulation.accepted + simulation.letters) == Counter(range(400))
     assert set(simulation.letters) == poison
     assert simulation.states[-1] == 399
-    assert simulation.holdings.bytes == 0
+    assert simulation.outbox.bytes == 0
     ids = {tuple(sent.ids): sent.id for sent in simulation.log}
     assert all(ids[tuple(sent.ids)] == sent.id for sent in simulation.log)
-    assert max(sent.under_way for sent in simulation.log) <= parallel
+    assert max(sent.in_flight for sent in simulation.log) <= parallel
     if parallel == 1:
         assert simulation.accepted == sorted(simulation.accepted)

@@ -76,8 +76,8 @@ def test_a_dead_letter_is_named_in_the_log(tmp_path: Path) -> None:
 
 def test_a_receiver_that_refuses_everything_is_quoted() -> None:
     """The line that ends the run holds what it said of the last record."""
-    refusal = Reply(status=400, body=b"unknown table\n")
-    with Receiver([refusal] * 9) as receiver:
+    rejection = Reply(status=400, body=b"unknown table\n")
+    with Receiver([rejection] * 9) as receiver:
         ended = run_inside({"webhook_url": receiver.url}, lines(["code"]))
 
     assert ended.code == 1

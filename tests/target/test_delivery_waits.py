@@ -11,7 +11,7 @@ from target_patterns_webhook.errors import FatalError, GaveUpError
 from tests.support.simulation import Simulation, answer
 
 if TYPE_CHECKING:
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
 
 LATENCY = 0.01
 NOTHING = ["0", "-3", "Sat, 21 Nov 2020 12:00:00 GMT", "0.0", "soon", "-0", "1e9", ""]
@@ -25,7 +25,7 @@ def test_a_retry_after_of_nothing_does_not_replace_the_back_off(
 ) -> None:
     """0, a past date, a negative number, nonsense: a minute costs some 20 requests."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         if 2 <= simulation.now < 62:
             return answer(status, LATENCY, Retry_After=asked)
@@ -46,7 +46,7 @@ def test_a_wait_that_is_asked_for_again_and_again_grows(
 ) -> None:
     """Never earlier than asked, and still at most 30 requests in ten minutes."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         if 2 <= simulation.now < 602:
             return answer(503, LATENCY, Retry_After=str(asked))
@@ -67,7 +67,7 @@ def test_a_wait_that_is_asked_for_again_and_again_grows(
 def test_a_bare_503_holds_every_sender() -> None:
     """Without Retry-After nobody starts until the back-off is over, if none answers."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         return answer(503 if 20 <= simulation.now < 30 else 200, 1.0)
 
@@ -78,14 +78,14 @@ def test_a_bare_503_holds_every_sender() -> None:
     heard = sorted(refused)[3]  # the last of the first flight
     after = [sent.at for sent in simulation.log if sent.at > heard]
     assert len([at for at in after if at < heard + 1]) <= 4
-    assert simulation.holdings.figures.waited_seconds > 1
+    assert simulation.outbox.stats.waited_seconds > 1
 
 
 def test_an_acceptance_ends_a_hold_that_nobody_asked_for() -> None:
     """One 503 among four requests holds the others for no longer than an answer."""
     odd = iter([False] * 40 + [True])
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, ids, size
         return answer(503, 0.1) if next(odd, False) else answer(200, 1.0)
 
@@ -94,7 +94,7 @@ def test_an_acceptance_ends_a_hold_that_nobody_asked_for() -> None:
     times = [sent.at for sent in simulation.log]
 
     assert max(b - a for a, b in itertools.pairwise(times)) <= 1.0
-    assert simulation.holdings.figures.waited_seconds < 1.0
+    assert simulation.outbox.stats.waited_seconds < 1.0
 
 
 @pytest.mark.parametrize("senders", [4, 8, 16])
@@ -107,7 +107,7 @@ def test_a_receiver_that_refuses_at_once_above_five_is_kept_busy(
     """
     ends: list[float] = []
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         ends[:] = [end for end in ends if end > simulation.now]
         if len(ends) >= 5:
@@ -127,7 +127,7 @@ def test_a_rate_above_which_everything_is_refused_is_lived_with() -> None:
     """Ten a second, then a bare 429 at once: all arrives, a third of it at once."""
     taken: list[float] = []
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         taken[:] = [at for at in taken if at > simulation.now - 1]
         if len(taken) >= 10:
@@ -156,12 +156,12 @@ def test_a_rate_above_which_everything_is_refused_is_lived_with() -> None:
 )
 @pytest.mark.parametrize("senders", [1, 4])
 def test_a_409_to_a_batch_that_was_sent_before_is_sent_again(
-    first: list[Answer], senders: int
+    first: list[Outcome], senders: int
 ) -> None:
     """Its first attempt may still be worked on: the run waits for it and goes on."""
-    said: dict[int, list[Answer]] = {5: [*first, answer(409, 1)]}
+    said: dict[int, list[Outcome]] = {5: [*first, answer(409, 1)]}
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, size
         left = said.get(ids[0])
         return left.pop(0) if left else answer(200, 0.1)
@@ -182,7 +182,7 @@ def test_a_409_to_a_batch_that_was_sent_before_is_sent_again(
 def test_a_409_is_retried_for_as_long_as_the_settings_say() -> None:
     """A receiver that says it for ever ends the run like one that is down."""
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
         return answer(0 if simulation.now < 1 else 409, 1)
 
@@ -198,7 +198,7 @@ def test_a_409_to_a_first_attempt_stops_the_run(before: list[int]) -> None:
     """Nothing of this batch was sent before, so no retry will change the answer."""
     script = iter([*before, 409])
 
-    def receive(simulation: Simulation, ids: list[int], size: int) -> Answer:
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del simulation, ids, size
         return answer(next(script), 0.1)
 

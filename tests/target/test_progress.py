@@ -9,7 +9,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.delivery.stats import Figures
+from target_patterns_webhook.delivery.stats import Stats
 from target_patterns_webhook.progress import Progress
 from target_patterns_webhook.settings.settings import Settings
 from target_patterns_webhook.singer.intake import Intake
@@ -35,11 +35,11 @@ def new_intake() -> Intake:
 
 def test_a_log_line_says_how_far_the_run_is() -> None:
     """Records, rate, where in time, what is accepted, and what was hard, in words."""
-    figures, intake, times = Figures(clock=lambda: 70.0), new_intake(), [0.0, 10.0]
-    progress = Progress(figures, intake, clock=lambda: times.pop(0))
-    figures.read, figures.accepted, figures.batches = 12_000, 11_500, 23
-    figures.retries["503"] = 2
-    figures.dead_lettered, figures.oldest_since = 1, 65.0
+    stats, intake, times = Stats(clock=lambda: 70.0), new_intake(), [0.0, 10.0]
+    progress = Progress(stats, intake, clock=lambda: times.pop(0))
+    stats.read, stats.accepted, stats.batches = 12_000, 11_500, 23
+    stats.retries["503"] = 2
+    stats.dead_lettered, stats.oldest_since = 1, 65.0
     intake.filtered = 500
     intake.latest = b'{"timestamp":"2026-11-21T10:00:00.000000Z"}'
 

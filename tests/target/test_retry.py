@@ -23,10 +23,10 @@ def test_every_status_has_one_meaning() -> None:
         **dict.fromkeys(range(100, 1000), Verdict.FATAL),
         **dict.fromkeys(range(200, 300), Verdict.ACCEPTED),
         **dict.fromkeys((408, 425, *range(500, 600)), Verdict.RETRY),
-        **dict.fromkeys((429, 503), Verdict.HOLD),
+        **dict.fromkeys((429, 503), Verdict.HOLD_ALL),
         409: Verdict.CONFLICT,
         413: Verdict.TOO_LARGE,
-        **dict.fromkeys((400, 422), Verdict.REFUSED),
+        **dict.fromkeys((400, 422), Verdict.REJECTED),
     }
 
 

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
 
-    Post = Callable[..., Answer]
+    Post = Callable[..., Outcome]
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 BODY = b'[{"id":"1","name":"\xc3\xa9"}]'
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the specification's
 
 
-def post(url: str, **config: Any) -> Answer:  # noqa: ANN401 - any setting
+def post(url: str, **config: Any) -> Outcome:  # noqa: ANN401 - any setting
     """Send one body over a transport of its own."""
     with Attempts(url, **config) as attempt:
         return attempt()
@@ -59,7 +59,7 @@ class Attempts:
         """Close the connection."""
         self.transport.close()
 
-    def __call__(self) -> Answer:
+    def __call__(self) -> Outcome:
         """Send the body once."""
         return self.transport.post("msg_a", BODY, self.transport.compress(BODY))
 
@@ -120,10 +120,10 @@ def test_a_signature_is_one_that_the_standard_library_verifies(
     ("script", "verdict", "cause"),
     [
         pytest.param(202, Verdict.ACCEPTED, "202", id="accepted"),
-        pytest.param(400, Verdict.REFUSED, "400", id="refused"),
+        pytest.param(400, Verdict.REJECTED, "400", id="refused"),
         pytest.param(413, Verdict.TOO_LARGE, "413", id="too-large"),
         pytest.param("413:5", Verdict.RETRY, "413", id="too-large-for-now"),
-        pytest.param(503, Verdict.HOLD, "503", id="busy"),
+        pytest.param(503, Verdict.HOLD_ALL, "503", id="busy"),
         pytest.param(404, Verdict.FATAL, "404", id="gone"),
         pytest.param("reset", Verdict.RETRY, "connection broken", id="reset"),
         pytest.param(
@@ -242,7 +242,7 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
         pytest.param(403, HTML, b"<p>Blocked", Verdict.FATAL, id="firewall"),
         pytest.param(401, {}, b" <!DOCTYPE html>", Verdict.FATAL, id="login"),
         pytest.param(404, {}, b"<html><p>?", Verdict.FATAL, id="no-type"),
-        pytest.param(503, HTML, b"<h1>Busy", Verdict.HOLD, id="gateway"),
+        pytest.param(503, HTML, b"<h1>Busy", Verdict.HOLD_ALL, id="gateway"),
         pytest.param(
             403,
             HTML | {"Content-Encoding": "gzip"},
@@ -294,7 +294,7 @@ def test_a_reason_that_cannot_be_unpacked_is_left_out(encodings: str) -> None:
     with Receiver([Reply(400, {"Content-Encoding": encodings}, b"\0canary")]) as hook:
         answer = post(hook.url)
 
-    assert (answer.verdict, answer.response) == (Verdict.REFUSED, "")
+    assert (answer.verdict, answer.response) == (Verdict.REJECTED, "")
 
 
 def test_a_date_is_read_against_the_answers_own_clock() -> None:

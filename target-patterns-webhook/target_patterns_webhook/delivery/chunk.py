@@ -25,11 +25,11 @@ class Whole:
     turn: int  # in the order of sealing
     left: int
     refused: int = 0
-    first: Refusal | None = None  # of them
+    first: Rejection | None = None  # of them
 
 
 @dataclasses.dataclass(slots=True, eq=False)
-class Parcel:
+class Chunk:
     """Neighbouring records of one batch, sent by one request until they are dealt with.
 
     Its id and bytes are made once and repeated by each attempt.
@@ -39,7 +39,7 @@ class Parcel:
     start: int  # of its records in the whole
     records: Sequence[bytes]
     suspect: bool = False  # its refusal is known: cut it without sending it whole
-    twin: Parcel | None = None  # the other part of what was refused as one
+    twin: Chunk | None = None  # the other part of what was refused as one
     failures: int = 0
     failed_at: float = 0.0  # the first time
     not_before: float = 0.0
@@ -74,16 +74,16 @@ class Parcel:
         """Return the exact bytes of its body."""
         return overhead + sum(map(len, self.records)) + len(self.records)
 
-    def parts(self, *lengths: int) -> list[Parcel]:
+    def parts(self, *lengths: int) -> list[Chunk]:
         """Cut it into parts of these lengths."""
         cut, start = [], 0
         for length in lengths:
             records = self.records[start : start + length]
-            cut.append(Parcel(self.whole, self.start + start, records))
+            cut.append(Chunk(self.whole, self.start + start, records))
             start += length
         return cut
 
-    def bisect(self) -> list[Parcel]:
+    def bisect(self) -> list[Chunk]:
         """Cut it in two, to find what is refused; acceptance of one indicts the other.
 
         The first half is the smaller one: it is the one that costs two requests.
@@ -100,15 +100,15 @@ class Parcel:
             self.twin.twin = None
             self.twin = None
 
-    def smaller(self) -> list[Parcel]:
+    def smaller(self) -> list[Chunk]:
         """Cut it in two of about the same bytes."""
         return self.parts(*map(len, halves(self.records)))
 
-    def within(self, overhead: int, size: int) -> list[Parcel]:
+    def within(self, overhead: int, size: int) -> list[Chunk]:
         """Cut it into parts whose bodies are within ``size``, or are one record."""
         return self.parts(*map(len, fitting(self.records, overhead, size)))
 
-    def single_out(self, at: int) -> Iterator[Parcel]:
+    def single_out(self, at: int) -> Iterator[Chunk]:
         """Cut it into the record at ``at`` and what is before and after."""
         lengths = (at, 1, len(self.records) - at - 1)
         for part in self.parts(*lengths):
@@ -117,7 +117,7 @@ class Parcel:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A record that the receiver refused for good, standing alone."""
 
     whole: Whole

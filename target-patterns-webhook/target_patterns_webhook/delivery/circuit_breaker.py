@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from target_patterns_webhook.delivery.retry import Backoff, Verdict
 
 if TYPE_CHECKING:
-    from target_patterns_webhook.delivery.concurrency import Limit
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.delivery.concurrency import ConcurrencyLimit
+    from target_patterns_webhook.http.outcome import Outcome
 
 _OUTAGE = 14  # failures in a row; where half of all fail, one chance in 16,384
 _SMOOTH = 0.2  # how far one answer moves the latency
@@ -29,17 +29,19 @@ _SMOOTH = 0.2  # how far one answer moves the latency
 class Attempt:
     """A request that was let through, to be handed back with its outcome."""
 
-    at: int  # of so many under way, itself with them
+    at: int  # of so many in flight, itself with them
     saturated: bool
     era: int  # how often the receiver had asked to wait before it
 
 
-class Gate:
-    """Counts who is under way; holds all of them back when it must."""
+class CircuitBreaker:
+    """Counts who is in flight; holds all of them back when it must."""
 
-    def __init__(self, limit: Limit, backoff: Backoff, *, senders: int = 1) -> None:
+    def __init__(
+        self, limit: ConcurrencyLimit, backoff: Backoff, *, senders: int = 1
+    ) -> None:
         self.limit = limit
-        self.under_way = 0
+        self.in_flight = 0
         self.waited = 0.0  # seconds that everybody was held, in all
         self._backoff = backoff
         self._outage = max(_OUTAGE, senders)
@@ -57,22 +59,22 @@ class Gate:
 
     def admits(self, now: float) -> bool:
         """Return whether one more request may start."""
-        return self.under_way < self._room and now >= self.held_until
+        return self.in_flight < self._room and now >= self.held_until
 
     def wake_at(self) -> float | None:
         """Return from when on a request may start, None where only an answer helps."""
-        return self.held_until if self.under_way < self._room else None
+        return self.held_until if self.in_flight < self._room else None
 
     def enter(self) -> Attempt:
         """Count a request in; ask ``admits`` first."""
-        self.under_way += 1
-        saturated = self.under_way >= self.limit.now
-        return Attempt(self.under_way, saturated, self._era)
+        self.in_flight += 1
+        saturated = self.in_flight >= self.limit.now
+        return Attempt(self.in_flight, saturated, self._era)
 
     def leave(self, attempt: Attempt) -> None:
         """Count a request out that tells nothing of the receiver's strength."""
         del attempt
-        self.under_way -= 1
+        self.in_flight -= 1
 
     def lost(self, attempt: Attempt) -> None:
         """Count a request out that may be repeated at once: its connection was old."""
@@ -80,22 +82,22 @@ class Gate:
         if attempt.era == self._era:
             self._note(attempt, pressed=False, asked=False)
 
-    def answered(self, attempt: Attempt, answer: Answer, now: float) -> None:
+    def answered(self, attempt: Attempt, outcome: Outcome, now: float) -> None:
         """Count a request out that the receiver dealt with, whatever it said."""
         self.leave(attempt)
         if attempt.era < self._era:
             return  # it began before the receiver asked to wait
         self._row = 0
         self._hold(now, now)
-        if answer.verdict is Verdict.ACCEPTED:  # a refusal takes less time
-            before = answer.seconds if self._latency is None else self._latency
-            self._latency = before + _SMOOTH * (answer.seconds - before)
+        if outcome.verdict is Verdict.ACCEPTED:  # a refusal takes less time
+            before = outcome.seconds if self._latency is None else self._latency
+            self._latency = before + _SMOOTH * (outcome.seconds - before)
             self.limit.succeeded(
-                answer.seconds, at=attempt.at, saturated=attempt.saturated
+                outcome.seconds, at=attempt.at, saturated=attempt.saturated
             )
 
     def failed(
-        self, attempt: Attempt, answer: Answer, failures: int, left: float, now: float
+        self, attempt: Attempt, outcome: Outcome, failures: int, left: float, now: float
     ) -> float:
         """Count a request out that has to be repeated. Return the seconds until then.
 
@@ -103,10 +105,10 @@ class Gate:
         may still be retried; only a Retry-After is never cut short to that.
         """
         self.leave(attempt)
-        asked = answer.retry_after or 0.0
-        hold = answer.verdict is Verdict.HOLD
+        asked = outcome.retry_after or 0.0
+        hold = outcome.verdict is Verdict.HOLD_ALL
         if news := attempt.era == self._era:
-            self._note(attempt, pressed=hold or answer.timed_out, asked=asked > 0)
+            self._note(attempt, pressed=hold or outcome.timed_out, asked=asked > 0)
         wait = min(left, self._backoff.wait(failures, self._latency))
         held = 0.0
         if news and self._row >= self._outage:

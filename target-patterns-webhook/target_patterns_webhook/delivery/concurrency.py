@@ -1,4 +1,4 @@
-"""How many requests may be under way: up by one, down by half. Pure: no clock.
+"""How many requests may be in flight: up by one, down by half. Pure: no clock.
 
 AIMD. It rises while the limit is what holds requests back and their latency does not
 grow. It halves when so many at once are not accepted any more: failures among successes
@@ -18,10 +18,10 @@ _SMOOTH = 0.3  # how far one window pulls the base down
 _LOOK_EVERY = 60  # windows; receivers change, and a base seen in a queue is none
 _SORE_FOR = 30  # windows
 _TELLING = 4  # below, being pushed back is more likely chance than concurrency
-_NO_CHANCE = 14  # push-backs in a row; see gate.py
+_NO_CHANCE = 14  # push-backs in a row; see circuit_breaker.py
 
 
-class Limit:
+class ConcurrencyLimit:
     """A limit between 1 and a ceiling that finds what the receiver can take.
 
     It starts at 1 and doubles with each round trip until the first sign of pressure.
@@ -36,7 +36,7 @@ class Limit:
         self._base = 0.0  # seconds without a queue, 0: not known
         self._samples: list[float] = []
         self._window = _FEWEST  # samples until the next decision, about a round trip
-        self._skip = 0  # samples that were under way before the limit changed
+        self._skip = 0  # samples that were in flight before the limit changed
         self._windows = 0
         self._looking: float | None = None  # the limit to go back to
         self._sore: float = math.inf
@@ -46,7 +46,7 @@ class Limit:
 
     @property
     def now(self) -> int:
-        """How many requests may be under way."""
+        """How many requests may be in flight."""
         return int(self._limit)
 
     def succeeded(self, seconds: float, *, at: int, saturated: bool) -> None:

@@ -1,7 +1,7 @@
 """The crew: threads that send what is held, and the keeper beside them.
 
 Owns every sender and every wait. What is sent, when, and what an answer means is
-decided in holdings.py and below it; how one request goes is transport.py's.
+decided in outbox.py and below it; how one request goes is transport.py's.
 """
 
 from __future__ import annotations
@@ -14,21 +14,18 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from target_patterns_webhook.dead_letters import DeadLetters
-from target_patterns_webhook.delivery.outbox import Holdings
-from target_patterns_webhook.delivery.state_writer import Keeper
-from target_patterns_webhook.delivery.stats import Figures
+from target_patterns_webhook.delivery.outbox import Outbox
+from target_patterns_webhook.delivery.state_writer import StateWriter
 from target_patterns_webhook.http.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from target_patterns_webhook.delivery.chunk import Parcel
+    from target_patterns_webhook.delivery.chunk import Chunk
     from target_patterns_webhook.delivery.circuit_breaker import Attempt
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
     from target_patterns_webhook.settings.settings import Settings
-
-__all__ = ["Delivery", "Figures"]
 
 logger = logging.getLogger("target-patterns-webhook")
 
@@ -63,8 +60,8 @@ class Delivery:
         self._settings = settings
         self._clock = clock
         self._wait = wait
-        self._holdings = Holdings(settings, clock=clock, chance=chance, keys=keys)
-        self.figures = self._holdings.figures
+        self._outbox = Outbox(settings, clock=clock, chance=chance, keys=keys)
+        self.stats = self._outbox.stats
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # something to send, maybe
         self._room = threading.Condition(self._lock)  # something was settled, or failed
@@ -77,8 +74,8 @@ class Delivery:
         self._dead_letters: DeadLetters | None = None
         self._transports: list[Transport] = []
         self._senders: list[threading.Thread] = []
-        self._keeper = Keeper(
-            self._holdings,
+        self._state_writer = StateWriter(
+            self._outbox,
             self._lock,
             write_state=write_state,
             sealed=self._work.notify_all,
@@ -94,7 +91,7 @@ class Delivery:
                 letters = DeadLetters(self._settings.dead_letter_path)
                 self._dead_letters = stack.enter_context(letters)
             for number in range(self._settings.max_parallel_requests):
-                transport = Transport(self._settings, self._holdings.payload)
+                transport = Transport(self._settings, self._outbox.payload)
                 stack.callback(transport.close)
                 self._transports.append(transport)
                 sender = threading.Thread(
@@ -105,7 +102,7 @@ class Delivery:
             self._stack = stack.pop_all()
         for sender in self._senders:
             sender.start()
-        self._keeper.start()
+        self._state_writer.start()
         return self
 
     def __exit__(
@@ -114,7 +111,7 @@ class Delivery:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Await what is under way, for as long as a request may take; end all threads.
+        """Await what is in flight, for as long as a request may take; end all threads.
 
         After ``stop`` nothing is awaited: the grace was ``drain``'s. The last safe
         state is written in any case.
@@ -131,7 +128,7 @@ class Delivery:
             until = time.monotonic() + _LAST_SECONDS
             for sender in self._senders:
                 sender.join(max(0.0, until - time.monotonic()))
-            self._keeper.end(patient=lambda: not self._stopping)
+            self._state_writer.end(patient=lambda: not self._stopping)
         if kind is None and self._problem is not None:
             raise self._problem
 
@@ -140,21 +137,21 @@ class Delivery:
 
         Raises the first failure. After ``stop`` it does not block.
         """
-        holdings = self._holdings
+        outbox = self._outbox
         with self._lock:
-            if holdings.add(stream, records):
-                holdings.put()
+            if outbox.add(stream, records):
+                outbox.put()
                 self._work.notify()
-            if holdings.batcher.opened != self._opened:
+            if outbox.batcher.opened != self._opened:
                 self._note_opened()
-            if holdings.full or self._problem is not None:
+            if outbox.full or self._problem is not None:
                 self._await_room()
 
     def mark(self, state: bytes) -> None:
         """Take the JSON of a STATE's value, written once all before it is delivered."""
         with self._lock:
-            self._holdings.mark(state)
-            self._keeper.nudge()
+            self._outbox.mark(state)
+            self._state_writer.nudge()
             self._raise_problem()
 
     def drain(self, timeout: float | None = None) -> bool:
@@ -165,15 +162,15 @@ class Delivery:
         """
         with self._lock:
             until = None if timeout is None else self._clock() + timeout
-            while not (self._holdings.empty and not self._burying):
+            while not (self._outbox.empty and not self._burying):
                 self._raise_problem()
-                if self._holdings.seal():
+                if self._outbox.seal():
                     self._work.notify_all()
                 left = None if until is None else until - self._clock()
                 if left is not None and (left <= 0 or self._hopeless(until)):
                     return False
                 self._wait(self._room, left)
-            self._holdings.dispatch.finish()
+            self._outbox.dispatch.finish()
             self._raise_problem()
             return True
 
@@ -181,17 +178,17 @@ class Delivery:
         """Wake every wait at once; what is held gets its last chance in ``drain``."""
         with self._lock:
             self._stopping = True
-            self._holdings.dispatch.hurry(self._clock())
+            self._outbox.dispatch.hurry(self._clock())
             self._work.notify_all()
             self._room.notify_all()
 
     @property
     def _problem(self) -> BaseException | None:
-        return self._failure or self._holdings.dispatch.failure
+        return self._failure or self._outbox.dispatch.failure
 
     @property
     def _busy(self) -> bool:
-        return bool(self._holdings.gate.under_way or self._burying)
+        return bool(self._outbox.breaker.in_flight or self._burying)
 
     def _raise_problem(self) -> None:
         if self._problem is not None:
@@ -199,23 +196,23 @@ class Delivery:
 
     def _await_room(self) -> None:
         self._raise_problem()
-        while self._holdings.full and not self._stopping:
-            if not self._holdings.dispatch.waiting and self._holdings.seal():
+        while self._outbox.full and not self._stopping:
+            if not self._outbox.dispatch.waiting and self._outbox.seal():
                 self._work.notify()  # many streams, none of them with a full batch
             self._wait(self._room, None)
             self._raise_problem()
 
     def _note_opened(self) -> None:
         """Make the keeper look up in time for a batch that was just opened."""
-        self._opened = self._holdings.batcher.opened
-        self._holdings.note_oldest()
-        self._keeper.nudge()
+        self._opened = self._outbox.batcher.opened
+        self._outbox.note_oldest()
+        self._state_writer.nudge()
 
     def _hopeless(self, until: float | None) -> bool:
         """Whether, stopping, nothing can be sent any more before ``until``."""
         if not self._stopping or self._busy or until is None:
             return False
-        at = self._holdings.dispatch.wake_at()
+        at = self._outbox.dispatch.wake_at()
         return at is None or at > until
 
     def _send(self, transport: Transport) -> None:
@@ -232,11 +229,11 @@ class Delivery:
             self._work.notify_all()
             self._room.notify_all()
 
-    def _take(self) -> tuple[Parcel, Attempt] | None:
-        dispatch = self._holdings.dispatch
+    def _take(self) -> tuple[Chunk, Attempt] | None:
+        dispatch = self._outbox.dispatch
         with self._lock:
             while not self._closing and self._failure is None:
-                taken = self._holdings.next()
+                taken = self._outbox.next()
                 now, at = self._clock(), dispatch.wake_at()
                 if taken is not None:
                     if at is not None and at <= now:
@@ -246,25 +243,25 @@ class Delivery:
                 self._wait(self._work, None if at is None else max(_LEAST, at - now))
         return None
 
-    def _deliver(self, transport: Transport, parcel: Parcel, attempt: Attempt) -> None:
+    def _deliver(self, transport: Transport, chunk: Chunk, attempt: Attempt) -> None:
         try:
-            name, body = self._holdings.encode(parcel)
+            name, body = self._outbox.encode(chunk)
             wire = transport.compress(body)
-            answer = transport.post(name, body, wire)
+            outcome = transport.post(name, body, wire)
         except BaseException:  # a bug: nobody is to await what will not be answered
             with self._lock:
-                self._holdings.gate.leave(attempt)
+                self._outbox.breaker.leave(attempt)
             raise
         with self._lock:
-            letters = self._holdings.answered(parcel, attempt, answer, len(wire))
-            self._report(parcel, answer)
+            letters = self._outbox.answered(chunk, attempt, outcome, len(wire))
+            self._report(chunk, outcome)
             self._burying += bool(letters)
             self._announce()
         if letters and self._dead_letters is not None:
             try:
                 self._dead_letters.write(letters)
                 with self._lock:
-                    self._holdings.bury(letters)
+                    self._outbox.bury(letters)
             finally:
                 with self._lock:
                     self._burying -= 1
@@ -272,17 +269,17 @@ class Delivery:
 
     def _announce(self) -> None:
         """Tell whoever waits for what an answer may have changed."""
-        if self._holdings.dispatch.waiting:
+        if self._outbox.dispatch.waiting:
             self._work.notify()
-        self._keeper.nudge()
+        self._state_writer.nudge()
         self._room.notify()
 
-    def _report(self, parcel: Parcel, answer: Answer) -> None:
+    def _report(self, chunk: Chunk, outcome: Outcome) -> None:
         """Log what a person would want to know, once or seldom."""
-        until = max(parcel.not_before, self._holdings.gate.held_until)
+        until = max(chunk.not_before, self._outbox.breaker.held_until)
         wait = until - self._clock()
-        if answer.note and answer.note not in self._noted:
-            self._noted.add(answer.note)
-            logger.warning("%s", answer.note)
-        elif parcel.failures and wait >= _NEWS:
-            logger.warning("%s Trying again in %.0f s.", answer.message, wait)
+        if outcome.note and outcome.note not in self._noted:
+            self._noted.add(outcome.note)
+            logger.warning("%s", outcome.note)
+        elif chunk.failures and wait >= _NEWS:
+            logger.warning("%s Trying again in %.0f s.", outcome.message, wait)

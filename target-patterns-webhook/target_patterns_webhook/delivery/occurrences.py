@@ -2,7 +2,7 @@
 
 Two batches of equal content are different records where a stream has no key. The second
 one counts as the second, in every run over the same input; a batch that is sent again
-keeps what it was given, which is its parcel's affair.
+keeps what it was given, which is its chunk's affair.
 """
 
 from __future__ import annotations

@@ -11,28 +11,28 @@ import time
 from typing import TYPE_CHECKING
 
 from target_patterns_webhook.delivery.batching import Batcher, Payload
-from target_patterns_webhook.delivery.circuit_breaker import Gate
-from target_patterns_webhook.delivery.concurrency import Limit
+from target_patterns_webhook.delivery.circuit_breaker import CircuitBreaker
+from target_patterns_webhook.delivery.concurrency import ConcurrencyLimit
 from target_patterns_webhook.delivery.dispatch import Dispatch
 from target_patterns_webhook.delivery.occurrences import Occurrences
 from target_patterns_webhook.delivery.retry import Backoff, Verdict
-from target_patterns_webhook.delivery.stats import Figures
+from target_patterns_webhook.delivery.stats import Stats
 from target_patterns_webhook.delivery.watermark import Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from target_patterns_webhook.delivery.chunk import Parcel, Refusal
+    from target_patterns_webhook.delivery.chunk import Chunk, Rejection
     from target_patterns_webhook.delivery.circuit_breaker import Attempt
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
     from target_patterns_webhook.settings.settings import Settings
 
 MOST_BYTES = 64_000_000
 _OVERHEAD = 57  # bytes of memory for each record beside its text
 
 
-class Holdings:
-    """Records that are open, waiting or under way, and the states that they hold up."""
+class Outbox:
+    """Records that are open, waiting or in flight, and the states that they hold up."""
 
     def __init__(
         self,
@@ -52,17 +52,19 @@ class Holdings:
             age=settings.max_batch_age_seconds,
         )
         backoff = Backoff(chance=chance)
-        self.gate = Gate(Limit(ceiling), backoff, senders=ceiling)
+        self.breaker = CircuitBreaker(
+            ConcurrencyLimit(ceiling), backoff, senders=ceiling
+        )
         self.dispatch = Dispatch(
-            self.gate,
+            self.breaker,
             self.payload,
             strict=ceiling == 1,
-            keep_refused=settings.on_rejected == "dead_letter",
+            keep_rejected=settings.on_rejected == "dead_letter",
             max_retry_seconds=settings.max_retry_seconds,
             keys=keys,
         )
         self.watermark = Watermark()
-        self.figures = Figures(clock=clock)
+        self.stats = Stats(clock=clock)
         self.bytes = 0
         self._occurrences = Occurrences()
         self._most_waiting = 2 * ceiling
@@ -81,7 +83,7 @@ class Holdings:
 
     def add(self, stream: str, records: Sequence[bytes]) -> bool:
         """Take records of one stream. Return whether there is something to send."""
-        self.figures.read += len(records)
+        self.stats.read += len(records)
         self.bytes += sum(map(len, records)) + _OVERHEAD * len(records)
         return self.batcher.add(stream, records, self._clock())
 
@@ -98,54 +100,54 @@ class Holdings:
         sealed, self.batcher.sealed = self.batcher.sealed, []
         for batch in sealed:
             self.dispatch.put(batch)
-        self.figures.batches += len(sealed)
+        self.stats.batches += len(sealed)
         return bool(sealed)
 
     def mark(self, state: bytes) -> None:
         """Take a state that came after all records so far."""
         self.watermark.mark(state, self.batcher.opened)
 
-    def next(self) -> tuple[Parcel, Attempt] | None:
-        """Return what to send now, which then counts as under way."""
+    def next(self) -> tuple[Chunk, Attempt] | None:
+        """Return what to send now, which then counts as in flight."""
         found = self.dispatch.next(self._clock())
-        self.figures.under_way = self.gate.under_way
+        self.stats.in_flight = self.breaker.in_flight
         return found
 
-    def encode(self, parcel: Parcel) -> tuple[str, bytes]:
-        """Return the id and body of a parcel. It needs no lock."""
-        return parcel.encode(self.payload, self._occurrences)
+    def encode(self, chunk: Chunk) -> tuple[str, bytes]:
+        """Return the id and body of a chunk. It needs no lock."""
+        return chunk.encode(self.payload, self._occurrences)
 
     def answered(
-        self, parcel: Parcel, attempt: Attempt, answer: Answer, wire_bytes: int
-    ) -> list[Refusal]:
+        self, chunk: Chunk, attempt: Attempt, outcome: Outcome, wire_bytes: int
+    ) -> list[Rejection]:
         """Take an answer in. Return what to dead-letter; ``bury`` it then."""
-        figures = self.figures
-        letters = self.dispatch.answered(parcel, attempt, answer, self._clock())
-        figures.requests += 1
-        figures.wire_bytes += wire_bytes
-        figures.seconds.add(answer.seconds)
-        if answer.verdict is Verdict.ACCEPTED and parcel.sent is not None:
-            figures.bytes += len(parcel.sent[1])
-        figures.accepted = self.dispatch.accepted
-        figures.retries = self.dispatch.retries
-        figures.waited_seconds = self.gate.waited
-        figures.limit = self.gate.limit.now
-        figures.under_way = self.gate.under_way
+        stats = self.stats
+        letters = self.dispatch.answered(chunk, attempt, outcome, self._clock())
+        stats.requests += 1
+        stats.wire_bytes += wire_bytes
+        stats.seconds.add(outcome.seconds)
+        if outcome.verdict is Verdict.ACCEPTED and chunk.sent is not None:
+            stats.bytes += len(chunk.sent[1])
+        stats.accepted = self.dispatch.accepted
+        stats.retries = self.dispatch.retries
+        stats.waited_seconds = self.breaker.waited
+        stats.limit = self.breaker.limit.now
+        stats.in_flight = self.breaker.in_flight
         if self.dispatch.size is not None:
             self.batcher.size = self.dispatch.size
         self._settle()
         return letters
 
-    def bury(self, letters: Sequence[Refusal]) -> None:
+    def bury(self, letters: Sequence[Rejection]) -> None:
         """Note that refused records are on the disk."""
         self.dispatch.bury(letters)
-        self.figures.dead_lettered += len(letters)
+        self.stats.dead_lettered += len(letters)
         self._settle()
 
     def note_oldest(self) -> None:
         """Look up how long the oldest record has been held."""
         sealed = self.dispatch.opened_at(self.watermark.low)
-        self.figures.oldest_since = self.batcher.oldest() if sealed is None else sealed
+        self.stats.oldest_since = self.batcher.oldest() if sealed is None else sealed
 
     def _settle(self) -> None:
         done, self.dispatch.done = self.dispatch.done, []

@@ -9,26 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.delivery.chunk import Refusal, key_of
+from target_patterns_webhook.delivery.chunk import Rejection, key_of
 from target_patterns_webhook.errors import FatalError, RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from target_patterns_webhook.delivery.chunk import Parcel, Whole
+    from target_patterns_webhook.delivery.chunk import Chunk, Whole
     from target_patterns_webhook.errors import DeliveryError
-    from target_patterns_webhook.http.outcome import Answer
+    from target_patterns_webhook.http.outcome import Outcome
 
 _TRIALS = 3  # single records, while nothing has been accepted
 _IN_A_ROW = 1000
 _IN_A_ROW_HINT = "Look at the dead-letter file, if there is one, before going on."
-_ALL_REFUSED = (
+_ALL_REJECTED = (
     "Check record_format and payload_format against what the receiver takes. "
     "Nothing was put into the dead-letter file."
 )
 
 
-class Refusals:
+class Rejections:
     """Counts them, and says of each whether it may be dead-lettered."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Refusals:
 
         ``keys`` names the key properties of a stream.
         """
-        self.held: list[Refusal] = []  # until something is accepted
+        self.held: list[Rejection] = []  # until something is accepted
         self._keep = keep
         self._fail = fail
         self._keys = keys
@@ -59,32 +59,32 @@ class Refusals:
         """Note that something was refused, record yet unknown."""
         self._seen = True
 
-    def accepted(self) -> list[Refusal]:
+    def accepted(self) -> list[Rejection]:
         """Note an acceptance. Return what was held and may be dead-lettered now."""
         self._accepted = True
         self._in_a_row = 0
         held, self.held = self.held, []
         return held if self._keep else []
 
-    def refused(self, parcel: Parcel, answer: Answer) -> list[Refusal]:
+    def refused(self, chunk: Chunk, outcome: Outcome) -> list[Rejection]:
         """Judge a single record that is refused. Return it if it is to be put aside."""
-        whole = parcel.whole
-        record = parcel.records[0]
-        key = key_of(record, self._keys(parcel.stream))
-        refusal = Refusal(whole, record, answer.status, answer.response, key)
+        whole = chunk.whole
+        record = chunk.records[0]
+        key = key_of(record, self._keys(chunk.stream))
+        rejection = Rejection(whole, record, outcome.status, outcome.response, key)
         whole.refused += 1
-        whole.first = whole.first or refusal
+        whole.first = whole.first or rejection
         self._in_a_row += 1
         self._seen = True
         if not self._accepted:
-            self.held.append(refusal)
+            self.held.append(rejection)
             if len(self.held) >= _TRIALS:
                 self._fail_all()
         elif self._in_a_row >= _IN_A_ROW:
-            message = f"{answer.message} It refused {_IN_A_ROW:,} records in a row."
+            message = f"{outcome.message} It refused {_IN_A_ROW:,} records in a row."
             self._fail(FatalError(message, hint=_IN_A_ROW_HINT))
         elif self._keep:
-            return [refusal]
+            return [rejection]
         self.settled(whole)
         return []
 
@@ -117,10 +117,10 @@ class Refusals:
             f"stream {last.whole.batch.stream!r}) with {last.status}, and took none."
             f"{_said('The last', last)}"
         )
-        self._fail(FatalError(message, hint=_ALL_REFUSED))
+        self._fail(FatalError(message, hint=_ALL_REJECTED))
 
 
-def _said(which: str, refusal: Refusal) -> str:
+def _said(which: str, rejection: Rejection) -> str:
     """Say which record it was, and why the receiver did not want it."""
-    named = f" {which}: {refusal.key}." if refusal.key else ""
-    return f"{named} It said: {refusal.reason!r}." if refusal.reason else named
+    named = f" {which}: {rejection.key}." if rejection.key else ""
+    return f"{named} It said: {rejection.reason!r}." if rejection.reason else named

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RETRIED = frozenset({408, 425, 429})
-_REFUSED = frozenset({400, 422})
+_REJECTED = frozenset({400, 422})
 _HELD = frozenset({429, 503})
 _SHORTEST_FIRST, _LONGEST_FIRST = 0.025, 0.5  # seconds: bounds of a first back-off
 _GROWTH = 1.5  # at 2, half of all failing would make waits without a mean
@@ -24,9 +24,9 @@ class Verdict(enum.Enum):
 
     ACCEPTED = enum.auto()
     RETRY = enum.auto()
-    HOLD = enum.auto()  # retry, and hold every other sender too
+    HOLD_ALL = enum.auto()  # retry, and hold every other sender too
     TOO_LARGE = enum.auto()
-    REFUSED = enum.auto()
+    REJECTED = enum.auto()
     CONFLICT = enum.auto()  # retry what was sent before, else fatal
     FATAL = enum.auto()
 
@@ -42,14 +42,14 @@ def judge(status: int, *, asked_to_wait: bool = False) -> Verdict:
     if 200 <= status < 300:  # noqa: PLR2004 - the class of success
         return Verdict.ACCEPTED
     if status in _HELD:
-        return Verdict.HOLD
+        return Verdict.HOLD_ALL
     if status in _RETRIED or 500 <= status < 600:  # noqa: PLR2004 - server errors
         return Verdict.RETRY
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Verdict.RETRY if asked_to_wait else Verdict.TOO_LARGE
     if status == HTTPStatus.CONFLICT:
         return Verdict.CONFLICT
-    return Verdict.REFUSED if status in _REFUSED else Verdict.FATAL
+    return Verdict.REJECTED if status in _REJECTED else Verdict.FATAL
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.delivery.outbox import Holdings
+    from target_patterns_webhook.delivery.outbox import Outbox
 
 _LEAST = 0.001  # seconds: a wait of 0 would spin
 
 
-class Keeper:
+class StateWriter:
     """Works between ``start`` and ``end``. It shares its owner's lock."""
 
     def __init__(  # noqa: PLR0913 - what its owner lends it, all by name
         self,
-        holdings: Holdings,
+        outbox: Outbox,
         lock: threading.Lock,
         *,
         write_state: Callable[[bytes], object],
@@ -32,7 +32,7 @@ class Keeper:
         wait: Callable[[threading.Condition, float | None], object],
     ) -> None:
         """``sealed`` is called with the lock held, ``failed`` without it."""
-        self._holdings = holdings
+        self._outbox = outbox
         self._lock = lock
         self._wake = threading.Condition(lock)
         self._write_state = write_state
@@ -42,7 +42,9 @@ class Keeper:
         self._wait = wait
         self._looks_at = 0.0  # when it will look for what is due
         self._ended = False
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name="state-writer", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to keep time."""
@@ -50,9 +52,9 @@ class Keeper:
 
     def nudge(self) -> None:
         """Look up, if a state is safe or a batch due earlier. Call it with the lock."""
-        due = self._holdings.batcher.due()
+        due = self._outbox.batcher.due()
         early = due is not None and due < self._looks_at
-        if early or self._holdings.watermark.ready:
+        if early or self._outbox.watermark.ready:
             self._wake.notify()
 
     def end(self, *, patient: Callable[[], bool]) -> None:
@@ -78,20 +80,20 @@ class Keeper:
     def _turn(self) -> bool:
         """Write the state that is safe, or wait for one. Return whether it is over."""
         with self._lock:
-            if self._holdings.seal(due_only=True):
+            if self._outbox.seal(due_only=True):
                 self._sealed()
-            state = self._holdings.watermark.take()
+            state = self._outbox.watermark.take()
             if state is None:
                 if not self._ended:
                     self._sleep()
-                return self._ended and not self._holdings.watermark.ready
+                return self._ended and not self._outbox.watermark.ready
         self._write_state(state)
         with self._lock:
-            self._holdings.figures.states += 1
+            self._outbox.stats.states += 1
         return False
 
     def _sleep(self) -> None:
-        due = self._holdings.batcher.due()
+        due = self._outbox.batcher.due()
         self._looks_at = math.inf if due is None else due
         left = None if due is None else max(_LEAST, due - self._clock())
         self._wait(self._wake, left)

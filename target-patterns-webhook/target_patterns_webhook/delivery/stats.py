@@ -36,7 +36,7 @@ class Latencies:
 
 
 @dataclasses.dataclass(slots=True)
-class Figures:
+class Stats:
     """Counts of records unless said otherwise.
 
     ``read = accepted + dead_lettered + undelivered`` at all times.
@@ -52,8 +52,8 @@ class Figures:
     states: int = 0  # written
     retries: Counter[str] = dataclasses.field(default_factory=Counter)  # by cause
     waited_seconds: float = 0.0  # that pressure from the receiver held all senders
-    limit: int = 1  # requests that may be under way now
-    under_way: int = 0
+    limit: int = 1  # requests that may be in flight now
+    in_flight: int = 0
     oldest_since: float | None = None  # clock time of the oldest unacknowledged record
     seconds: Latencies = dataclasses.field(default_factory=Latencies)
     clock: Callable[[], float] = time.monotonic

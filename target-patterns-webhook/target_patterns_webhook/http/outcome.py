@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD, Verdict.CONFLICT})  # to wait
+_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD_ALL, Verdict.CONFLICT})  # to wait
 _NOT_FOLLOWED = (
     "Redirects are never followed: set webhook_url to the address that it leads to."
 )
@@ -35,7 +35,7 @@ _HINTS = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class Outcome:
     """The outcome of one attempt. Neither text holds the URL or anything sent.
 
     ``cause`` names a failure in the figures, as "503" or "time-out"; ``message`` is
@@ -64,7 +64,7 @@ def from_response(  # noqa: PLR0913 - a response is this wide
     now: datetime,
     seconds: float,
     url: str = "",
-) -> Answer:
+) -> Outcome:
     """Judge a complete response; ``text``: as much of its body as may be kept.
 
     ``url`` is where the request went; its host alone is ever repeated.
@@ -86,7 +86,7 @@ def from_response(  # noqa: PLR0913 - a response is this wide
         message = f"The webhook answered {name}."
         if verdict in {Verdict.FATAL, Verdict.CONFLICT}:
             hint = hint or _CHECK
-    return Answer(
+    return Outcome(
         verdict=verdict,
         cause=str(status),
         message=message,

@@ -36,7 +36,7 @@ _REASONS = {
 }
 
 
-def reach(settings: Settings) -> str:
+def probe(settings: Settings) -> str:
     """Connect and hang up; return a sentence that says what answered.
 
     Raises ConfigError, FatalError.

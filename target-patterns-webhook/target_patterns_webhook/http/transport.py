@@ -25,7 +25,7 @@ from target_patterns_webhook.http.connection import DeadlineAdapter
 from target_patterns_webhook.http.deadline import Deadline
 from target_patterns_webhook.http.environment import UnusableError, environment
 from target_patterns_webhook.http.failures import Cause, Failure, cause_of
-from target_patterns_webhook.http.outcome import Answer, from_response, readable
+from target_patterns_webhook.http.outcome import Outcome, from_response, readable
 from target_patterns_webhook.http.signing import Signer
 from target_patterns_webhook.settings.redaction import Redaction
 
@@ -69,7 +69,7 @@ class Transport:
             self._session.mount(scheme, DeadlineAdapter(self._deadline))
         self._request = _request(settings.webhook_url, settings.headers, payload)
 
-    def post(self, name: str, body: bytes, wire: bytes) -> Answer:
+    def post(self, name: str, body: bytes, wire: bytes) -> Outcome:
         """Send a body once and say what came of it. Raises nothing for a failure.
 
         ``name`` is its id, ``wire`` the body as ``compress`` made it.
@@ -108,14 +108,14 @@ class Transport:
         return gzip.compress(body, _GZIP_LEVEL, mtime=0) if self._zip else body
 
     def abort(self) -> None:
-        """Break off what is under way, from any thread."""
+        """Break off what is in flight, from any thread."""
         self._deadline.abort()
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
-    def _read(self, response: requests.Response, started: float) -> Answer:
+    def _read(self, response: requests.Response, started: float) -> Outcome:
         content = b""
         while len(content) < _MOST_READ:
             piece = response.raw.read(_MOST_READ - len(content), decode_content=False)
@@ -139,20 +139,20 @@ class Transport:
             url=self._url,
         )
 
-    def _failure(self, cause: Cause, seconds: float, *, silent: bool) -> Answer:
+    def _failure(self, cause: Cause, seconds: float, *, silent: bool) -> Outcome:
         """Name what went wrong, in words of our own."""
         if fatal := self._fatal(cause):
-            return Answer(Verdict.FATAL, *fatal, seconds=seconds)
+            return Outcome(Verdict.FATAL, *fatal, seconds=seconds)
         late = {Failure.TIMED_OUT, Failure.NO_CONNECTION}
         if self._deadline.overdue or cause.kind in late:
             message = f"The webhook did not answer within {seconds:.3g} s."
-            return Answer(
+            return Outcome(
                 Verdict.RETRY, "time-out", message, seconds=seconds, timed_out=True
             )
         name = _NAMES.get(cause.kind, "connection broken")
         message = f"The connection to the webhook failed ({name})."
         stale = silent and cause.kind is Failure.BROKEN
-        return Answer(Verdict.RETRY, name, message, seconds=seconds, stale=stale)
+        return Outcome(Verdict.RETRY, name, message, seconds=seconds, stale=stale)
 
     def _fatal(self, cause: Cause) -> tuple[str, str, str] | None:
         """Say what no waiting repairs: its name, what happened, what to do."""

@@ -52,7 +52,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=128),
         default=4,
         title="Parallel requests",
-        description="Requests under way at once; 1 keeps strict order. Falls under "
+        description="Requests in flight at once; 1 keeps strict order. Falls under "
         "pressure (429, 503, time-outs) and recovers after it.",
     ),
     th.Property(
