@@ -72,7 +72,7 @@ class Output(SingerWriter):
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything to whoever reads stdout.
+        """Hand everything to the program that reads stdout.
 
         Raises:
             OutputError: nobody does, or the disk is full.

@@ -39,10 +39,10 @@ def as_object(cell: msgspec.Raw) -> msgspec.Raw:
         text = _text(cell)
         raw = _validate(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return _mended(cell)
+        return _repaired(cell)
     if text[0] == "{" and "\n" not in text and "\r" not in text:
         return raw
-    return _mended(cell)
+    return _repaired(cell)
 
 
 def loads(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
@@ -68,7 +68,7 @@ def dumps(value: object) -> str:
     return serialize_json(value)
 
 
-def _mended(cell: msgspec.Raw) -> msgspec.Raw:
+def _repaired(cell: msgspec.Raw) -> msgspec.Raw:
     json_text = bytes(cell).decode()
     if json_text.startswith("{"):  # an object as it is, which was read as one
         return msgspec.Raw(json_text.translate(LINE_ENDS))

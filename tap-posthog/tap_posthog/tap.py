@@ -70,7 +70,7 @@ class TapPostHog(Tap):
     def run(self, columns: Sequence[str]) -> Run:
         """Make ready to read events with these columns."""
         run = Run(self.settings, columns)
-        self.output.farewell = run.farewell
+        self.output.farewell = run.last_words
         return run
 
     @override

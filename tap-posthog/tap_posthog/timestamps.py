@@ -29,27 +29,25 @@ def read(text: str) -> datetime:
         raise ValueError(text) from error
 
 
-def spell(instant: datetime) -> str:
+def spell(when: datetime) -> str:
     """Write an aware time as text of this project's one form."""
-    text = (
-        instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-    )
+    text = when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return f"{text}Z"
 
 
-def within(instant: datetime) -> datetime:
+def within(when: datetime) -> datetime:
     """Move a time that ClickHouse cannot hold to the nearest that it can."""
-    return min(max(instant, FIRST), LAST)
+    return min(max(when, FIRST), LAST)
 
 
-def before(instant: datetime, span: timedelta) -> datetime:
+def before(when: datetime, span: timedelta) -> datetime:
     """Go back by a span, but not beyond the first instant."""
-    return instant - span if instant - FIRST > span else FIRST
+    return when - span if when - FIRST > span else FIRST
 
 
-def ticks(instant: datetime) -> int:
+def ticks(when: datetime) -> int:
     """Count the microseconds since 1900, exactly."""
-    return (within(instant) - FIRST) // TICK
+    return (within(when) - FIRST) // TICK
 
 
 def at(ticks: int) -> datetime:
@@ -57,6 +55,6 @@ def at(ticks: int) -> datetime:
     return FIRST + ticks * TICK
 
 
-def hour(instant: datetime) -> str:
+def hour(when: datetime) -> str:
     """Name the hour that a time is in, as the ledger does: `2026-11-21T09`."""
-    return spell(instant)[:HOUR_LENGTH]
+    return spell(when)[:HOUR_LENGTH]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from tap_posthog.api.transport import NoAnswerError, Request
+from tap_posthog.api.transport import NoResponseError, Request
 from tap_posthog.api.transport import Transport as TapTransport
 from target_patterns_webhook.delivery.batching import Payload
 from target_patterns_webhook.delivery.retry import Verdict
@@ -52,7 +52,7 @@ class Tap:
         request = Request(method="POST", path="/api/projects/1/query/", body=BODY)
         try:
             answer = self._transport.send(request).unpacked()
-        except NoAnswerError as error:
+        except NoResponseError as error:
             what = {"TIMED_OUT": "time-out", "NO_CONNECTION": "time-out"}
             names = {"CUT": "answer cut off", "NAME": "name not found", "TLS": "TLS"}
             names |= {"REFUSED": "connection refused", "BROKEN": "connection broken"}

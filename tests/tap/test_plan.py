@@ -71,7 +71,7 @@ def windows(server: Server, planner: Planner, meanwhile: int = 0) -> list[Window
             counts = server.count(question)
             if counts is not None:
                 planner.answer(question, counts)
-            elif not planner.refuse(question):
+            elif not planner.too_heavy(question):
                 server.most = None
         window = planner.window()
         if window is None:

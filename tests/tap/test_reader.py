@@ -192,7 +192,7 @@ def test_copies_are_sent_once_and_counted() -> None:
     sent = [row for batch in chosen.batches() for row in batch.rows]
 
     assert sent == events[::3]
-    assert chosen.figures.read - chosen.figures.duplicates == 20
+    assert chosen.stats.read - chosen.stats.duplicates == 20
 
 
 def test_one_millisecond_with_more_rows_than_pages_hold_is_paged() -> None:

@@ -116,7 +116,7 @@ def test_a_cycle_with_news_costs_two_queries(sandbox: Sandbox) -> None:
     run = follow(sandbox, Pauses(6, between=arrive), follow_seconds=30)
 
     assert [after - before for before, after in pairwise(asked)] == [2] * 5
-    assert run.farewell().startswith("60 events were sent")
+    assert run.last_words().startswith("60 events were sent")
 
 
 def test_the_events_list_is_followed_without_repeats(sandbox: Sandbox) -> None:
@@ -126,7 +126,7 @@ def test_the_events_list_is_followed_without_repeats(sandbox: Sandbox) -> None:
 
     run = follow(sandbox, pauses, follow_seconds=30, events_source="rest")
 
-    assert run.farewell().startswith("30 events were sent")
+    assert run.last_words().startswith("30 events were sent")
 
 
 def test_a_follower_of_the_events_list_forgets_what_it_will_not_read_again(
@@ -141,7 +141,7 @@ def test_a_follower_of_the_events_list_forgets_what_it_will_not_read_again(
         sandbox, pauses, follow_seconds=30, events_source="rest", page_size=100
     )
 
-    assert run.farewell().startswith("3,000 events were sent")
+    assert run.last_words().startswith("3,000 events were sent")
     kept = run._rest._sent  # type: ignore[union-attr]  # noqa: SLF001 - its memory
     assert 59 <= len(kept) < 1500
 

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from tap_posthog.api.transport import Answer, NoAnswerError
+from tap_posthog.api.transport import NoResponseError, Response
 
 PACKED = {"Content-Encoding": "gzip"}
 
@@ -19,7 +19,7 @@ def test_an_answer_is_unpacked(members: list[bytes]) -> None:
     body = b"".join(gzip.compress(member) for member in members)
     headers = CaseInsensitiveDict({"content-encoding": "GZIP"})
 
-    assert Answer(200, headers, body).unpacked().body == b"[1]"
+    assert Response(200, headers, body).unpacked().body == b"[1]"
 
 
 def raw(body: bytes) -> bytes:
@@ -46,7 +46,7 @@ BODY = b'{"results": [[1]]}' * 100
 )
 def test_an_answer_is_read_in_every_encoding(encodings: str, body: bytes) -> None:
     """Though only gzip was asked for: proxies answer with others."""
-    answer = Answer(200, {"Content-Encoding": encodings}, body)
+    answer = Response(200, {"Content-Encoding": encodings}, body)
 
     assert answer.unpacked().body == BODY
 
@@ -62,21 +62,21 @@ def test_an_answer_is_read_in_every_encoding(encodings: str, body: bytes) -> Non
 )
 def test_an_encoding_that_cannot_be_read_is_named(encodings: str, named: str) -> None:
     """Or nobody would find the proxy that does it."""
-    with pytest.raises(NoAnswerError, match=named):
-        Answer(200, {"Content-Encoding": encodings}, gzip.compress(BODY)).unpacked()
+    with pytest.raises(NoResponseError, match=named):
+        Response(200, {"Content-Encoding": encodings}, gzip.compress(BODY)).unpacked()
 
 
 @pytest.mark.parametrize("kept", [1, 9, -9, -1])
 def test_a_deflated_answer_that_was_cut_off_is_none(kept: int) -> None:
     """Neither form of it is read as if it were whole."""
     for body in (zlib.compress(BODY), raw(BODY)):
-        with pytest.raises(NoAnswerError, match="decompressed"):
-            Answer(200, {"Content-Encoding": "deflate"}, body[:kept]).unpacked()
+        with pytest.raises(NoResponseError, match="decompressed"):
+            Response(200, {"Content-Encoding": "deflate"}, body[:kept]).unpacked()
 
 
 def test_an_answer_without_a_body_keeps_its_status() -> None:
     """A refusal is a refusal, whatever a proxy says of the body that it cut away."""
-    answer = Answer(401, PACKED, b"")
+    answer = Response(401, PACKED, b"")
 
     assert answer.unpacked() == answer
 
@@ -86,11 +86,11 @@ def test_an_answer_that_was_cut_off_is_none(kept: int) -> None:
     """A connection that ended early is tried again."""
     body = gzip.compress(b"[1]")[:kept]
 
-    with pytest.raises(NoAnswerError, match="decompressed"):
-        Answer(200, PACKED, body).unpacked()
+    with pytest.raises(NoResponseError, match="decompressed"):
+        Response(200, PACKED, body).unpacked()
 
 
 def test_an_answer_that_is_not_what_it_says_is_none() -> None:
     """Nothing is made of what a proxy has spoiled."""
-    with pytest.raises(NoAnswerError, match="decompressed"):
-        Answer(200, PACKED, b"[1]").unpacked()
+    with pytest.raises(NoResponseError, match="decompressed"):
+        Response(200, PACKED, b"[1]").unpacked()

@@ -592,6 +592,8 @@ def test_equal_records_survive_a_receiver_that_drops_by_key(
         ):
             for number in range(210):
                 crew.add("keyless", b'{"status":"ok","n":%d}' % (number // 70))
+                if parallel == 1 and number % 7 == 0:
+                    assert crew.drain()  # or time decides what a 413 makes smaller
             assert crew.drain()
         assert sum(stored.values()) == 210
         assert max(seen.values()) > 1

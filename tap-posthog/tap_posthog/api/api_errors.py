@@ -22,27 +22,27 @@ from tap_posthog.errors import (
 )
 
 if TYPE_CHECKING:
-    from tap_posthog.api.transport import Answer
+    from tap_posthog.api.transport import Response
 
 SHOWN = 300  # characters of the server's own words
 US, EU = "https://us.posthog.com", "https://eu.posthog.com"
 
 
 def refusal(  # noqa: PLR0911 - a table of statuses
-    answer: Answer, *, path: str, base_url: str, project_id: str, api_key: str
+    response: Response, *, path: str, base_url: str, project_id: str, api_key: str
 ) -> TapError:
     """Turn an answer that will not change into the line that the user needs.
 
     `path` is what was asked for, under `base_url`.
     """
-    said = detail(answer.body).replace(api_key, "***")
-    if answer.status in {300, 301, 302, 303, 307, 308}:
-        return _redirected(answer, base_url, path)
-    if answer.status < 300:  # noqa: PLR2004 - success, but not of what was asked
-        return _unexpected(answer, base_url)
-    if is_foreign(answer):
-        return _foreign(answer, base_url)
-    match answer.status:
+    said = detail(response.body).replace(api_key, "***")
+    if response.status in {300, 301, 302, 303, 307, 308}:
+        return _redirected(response, base_url, path)
+    if response.status < 300:  # noqa: PLR2004 - success, but not of what was asked
+        return _unexpected(response, base_url)
+    if is_foreign(response):
+        return _foreign(response, base_url)
+    match response.status:
         case 401:
             return AuthError(
                 f"{base_url} does not know the API key (401). Check api_key. A key is "
@@ -60,25 +60,25 @@ def refusal(  # noqa: PLR0911 - a table of statuses
             return _not_found(said, base_url, project_id)
         case _:
             return QueryError(
-                f"PostHog refused the request ({answer.status}): "
+                f"PostHog refused the request ({response.status}): "
                 f"{said or 'no reason given'}. Check include_events and exclude_events;"
                 " if they are right, the server is not one that this tap knows"
             )
 
 
-def is_page(answer: Answer) -> bool:
+def is_page(response: Response) -> bool:
     """Whether it is a web page, which PostHog's API never answers with."""
-    kind = answer.headers.get("Content-Type", "").lower()
-    start = answer.body[:200].lstrip().lower()
+    kind = response.headers.get("Content-Type", "").lower()
+    start = response.body[:200].lstrip().lower()
     return "text/html" in kind or start.startswith((b"<!doctype html", b"<html"))
 
 
-def is_foreign(answer: Answer) -> bool:
+def is_foreign(response: Response) -> bool:
     """Whether somebody other than PostHog answered: it does not use its envelope."""
-    if answer.body.strip() in {b"", b"{}"}:
+    if response.body.strip() in {b"", b"{}"}:
         return False
     known = {"type", "code", "detail", "error", "attr"}
-    return is_page(answer) or known.isdisjoint(_envelope(answer.body))
+    return is_page(response) or known.isdisjoint(_envelope(response.body))
 
 
 def detail(body: bytes) -> str:
@@ -130,10 +130,10 @@ def _not_found(said: str, base_url: str, project_id: str) -> ProjectError:
     )
 
 
-def _foreign(answer: Answer, base_url: str) -> TapError:
+def _foreign(response: Response, base_url: str) -> TapError:
     """Say who may have answered; neither the key nor a filter is to blame."""
-    status = answer.status
-    what = "a web page" if is_page(answer) else "words that are not PostHog's"
+    status = response.status
+    what = "a web page" if is_page(response) else "words that are not PostHog's"
     line = f"{base_url} answered {status} with {what}: "
     if status == 404:  # noqa: PLR2004 - an old server's page for an unknown path, too
         return MissingEndpointError(
@@ -147,33 +147,33 @@ def _foreign(answer: Answer, base_url: str) -> TapError:
     )
 
 
-def _unexpected(answer: Answer, base_url: str) -> TapError:
-    if answer.status == 202:  # noqa: PLR2004 - as above
+def _unexpected(response: Response, base_url: str) -> TapError:
+    if response.status == 202:  # noqa: PLR2004 - as above
         return QueryError(
             f"{base_url} took the query to answer it later (202), though the tap asked "
             "for the answer itself (force_blocking). That server is not one that this "
             "tap knows: upgrade it, or set events_source to rest"
         )
     return QueryError(
-        f"{base_url} answered {answer.status} where PostHog answers a query with 200. "
-        "Check base_url: what is there is not PostHog's API"
+        f"{base_url} answered {response.status} where PostHog answers a query with "
+        "200. Check base_url: what is there is not PostHog's API"
     )
 
 
-def _redirected(answer: Answer, base_url: str, path: str) -> ConfigError:
+def _redirected(response: Response, base_url: str, path: str) -> ConfigError:
     """Name where a redirect leads, without what may be a secret in it."""
-    place = _location(answer, base_url + path)
+    place = _location(response, base_url + path)
     if place is None:
         return ConfigError(
-            f"base_url: {base_url} answers with a redirect ({answer.status}) that "
+            f"base_url: {base_url} answers with a redirect ({response.status}) that "
             "leads nowhere; set base_url to the address that answers itself"
         )
     target, asked = place, urlsplit(base_url + path)
     if (target.scheme, target.netloc) != (asked.scheme, asked.netloc):
         there = f"{target.scheme}://{_host(target.geturl())}"
         return ConfigError(
-            f"base_url: {base_url} redirects to {there} ({answer.status}), and the API "
-            "key is not sent there; set base_url to the address that answers itself"
+            f"base_url: {base_url} redirects to {there} ({response.status}), and the "
+            "API key is not sent there; set base_url to the address that answers itself"
         )
     shown = target.path[:SHOWN]
     if target.path.endswith(path) and target.path != asked.path:
@@ -185,12 +185,12 @@ def _redirected(answer: Answer, base_url: str, path: str) -> ConfigError:
         advice = "check base_url: a login page or another application may be there"
     return ConfigError(
         f"base_url: {base_url} redirects from {path} to {shown} on the same host "
-        f"({answer.status}), and redirects are not followed; {advice}"
+        f"({response.status}), and redirects are not followed; {advice}"
     )
 
 
-def _location(answer: Answer, asked: str) -> SplitResult | None:
-    location = answer.headers.get("Location", "")
+def _location(response: Response, asked: str) -> SplitResult | None:
+    location = response.headers.get("Location", "")
     try:
         target = urlsplit(urljoin(asked, location))
         _ = target.port  # raises for one that is no number

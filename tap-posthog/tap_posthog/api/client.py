@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tap_posthog.api import unanswered
 from tap_posthog.api.api_errors import code, detail, is_page, refusal
 from tap_posthog.api.retry import Verdict, backoff, judge
-from tap_posthog.api.transport import Answer, NoAnswerError, Request, Transport
+from tap_posthog.api.transport import NoResponseError, Request, Response, Transport
 from tap_posthog.api.waits import Waits
 from tap_posthog.errors import (
     ConfigError,
@@ -152,31 +152,33 @@ class Client:
         time_outs = 0  # in a row
         for attempt in itertools.count(1):
             try:
-                answer = self._send(request)
-            except NoAnswerError as exc:
+                response = self._send(request)
+            except NoResponseError as exc:
                 setback = self._unanswered(exc, attempt)
             else:
                 why = (
-                    code(answer.body) if answer.status == HTTPStatus.BAD_REQUEST else ""
+                    code(response.body)
+                    if response.status == HTTPStatus.BAD_REQUEST
+                    else ""
                 )
-                verdict = judge(answer.status, why, divisible=divisible)
+                verdict = judge(response.status, why, divisible=divisible)
                 if verdict is Verdict.READ:
                     try:
-                        found = parse(answer.body)
+                        found = parse(response.body)
                     except ValueError:
-                        setback = self._unreadable(answer, attempt)
+                        setback = self._unreadable(response, attempt)
                     else:
                         self._understood = True
                         return found
                 elif verdict is Verdict.STOP:
-                    raise self._refusal(answer, request)
+                    raise self._refusal(response, request)
                 elif verdict is Verdict.SHRINK:
                     raise TooHeavyError(
-                        unanswered.too_heavy(answer.status, self._said(answer))
+                        unanswered.too_heavy(response.status, self._said(response))
                     )
                 else:
                     limit = verdict is Verdict.WAIT
-                    setback = self._asked_to_wait(answer, attempt, limit=limit)
+                    setback = self._asked_to_wait(response, attempt, limit=limit)
             time_outs = time_outs + 1 if setback.timed_out else 0
             if divisible and time_outs == TIME_OUTS:
                 seconds = self._settings.request_timeout_seconds
@@ -185,23 +187,23 @@ class Client:
             self._hold(setback, since)
         raise AssertionError  # pragma: no cover - itertools.count has no end
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> Response:
         with self._slots:
             self._waits.until_open()
             with self._lock:
                 self.traffic.requests += 1
             most = None if self._ends is None else self._ends - self._clock()
             packed = self._transport.send(request, most)
-        answer = packed.unpacked()
+        response = packed.unpacked()
         with self._lock:
             self._reached = True
-            self.traffic.bytes += len(answer.body)
-            date = http_date(answer.headers.get("Date"))
+            self.traffic.bytes += len(response.body)
+            date = http_date(response.headers.get("Date"))
             if date:
                 self._ahead = date - self._now()
-        return answer
+        return response
 
-    def _unanswered(self, exc: NoAnswerError, attempt: int) -> Setback:
+    def _unanswered(self, exc: NoResponseError, attempt: int) -> Setback:
         self._waits.check()  # it may be what broke the connection
         if exc.final:
             raise ConfigError(str(exc)) from None
@@ -212,28 +214,30 @@ class Client:
             timed_out=exc.kind is Failure.TIMED_OUT,
         )
 
-    def _unreadable(self, answer: Answer, attempt: int) -> Setback:
+    def _unreadable(self, response: Response, attempt: int) -> Setback:
         """Try again, but not for long where no answer has ever made sense."""
         reason = "an answer that is not PostHog's"
-        if is_page(answer):
+        if is_page(response):
             reason = "a web page, an answer that is not PostHog's"
         return Setback(reason, backoff(attempt, self._rng), reached=self._understood)
 
-    def _asked_to_wait(self, answer: Answer, attempt: int, *, limit: bool) -> Setback:
-        headers = answer.headers
+    def _asked_to_wait(
+        self, response: Response, attempt: int, *, limit: bool
+    ) -> Setback:
+        headers = response.headers
         asked = retry_after(
             headers.get("Retry-After"), headers.get("Date"), self._now()
         )
         # At least the back-off: 0, the past and nonsense do not ask to be flooded.
         wait = max(backoff(attempt, self._rng), asked or 0.0)
-        reason = "rate limit" if limit else f"server error {answer.status}"
-        said = self._said(answer)
+        reason = "rate limit" if limit else f"server error {response.status}"
+        said = self._said(response)
         return Setback(f"{reason} ({said})" if said else reason, wait, for_all=limit)
 
-    def _said(self, answer: Answer) -> str:
-        if is_page(answer):
+    def _said(self, response: Response) -> str:
+        if is_page(response):
             return "a web page, which is not PostHog's own answer"
-        return self.scrubbed(detail(answer.body))
+        return self.scrubbed(detail(response.body))
 
     def _hold(self, setback: Setback, since: float) -> None:
         """Wait out a setback, or give up where that would be too long."""
@@ -274,9 +278,9 @@ class Client:
             return GaveUpError(unanswered.test_later(where, setback.reason, wait, then))
         return GaveUpError(unanswered.test_failed(where, setback.reason))
 
-    def _refusal(self, answer: Answer, request: Request) -> TapError:
+    def _refusal(self, response: Response, request: Request) -> TapError:
         return refusal(
-            answer,
+            response,
             path=request.path,
             base_url=self._settings.base_url,
             project_id=self._settings.project_id,

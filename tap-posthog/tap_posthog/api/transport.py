@@ -44,14 +44,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A complete answer, its body as it came."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
-    def unpacked(self) -> Answer:
+    def unpacked(self) -> Response:
         """Decompress the body, once nobody waits for the connection any more.
 
         Raises:
@@ -64,10 +64,10 @@ class Answer:
         try:
             return replace(self, body=decoded(self.body, encodings))
         except UndecodedError as exc:
-            raise NoAnswerError(str(exc), Failure.CUT) from None
+            raise NoResponseError(str(exc), Failure.CUT) from None
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """The connection failed, or ended or hung before the answer was whole."""
 
     def __init__(self, what: str, kind: Failure, *, final: bool = False) -> None:
@@ -113,7 +113,7 @@ class _Connection:
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, DeadlineAdapter(self.deadline))
 
-    def send(self, base_url: str, request: Request, seconds: float) -> Answer:
+    def send(self, base_url: str, request: Request, seconds: float) -> Response:
         """Make one attempt, which takes so many seconds at most."""
         self.deadline.start(seconds)
         with self.session.request(
@@ -128,7 +128,7 @@ class _Connection:
             parts: list[bytes] = []
             while part := response.raw.read1(CHUNK, decode_content=False):
                 parts.append(part)
-            return Answer(response.status_code, response.headers, b"".join(parts))
+            return Response(response.status_code, response.headers, b"".join(parts))
 
 
 class Transport:
@@ -159,7 +159,7 @@ class Transport:
         for connection in self._connections:
             self._idle.put(connection)
 
-    def send(self, request: Request, most: float | None = None) -> Answer:
+    def send(self, request: Request, most: float | None = None) -> Response:
         """Make one attempt; redirects are not followed: they would carry the key.
 
         It waits for a connection where all are in use. `most`: seconds, where fewer are
@@ -172,15 +172,15 @@ class Transport:
         seconds = self._timeout if most is None else min(self._timeout, most)
         connection = self._idle.get()
         try:
-            answer = connection.send(self._base_url, request, seconds)
+            response = connection.send(self._base_url, request, seconds)
         except _FAILURES as exc:
-            raise self._no_answer(cause_of(exc), seconds) from None
+            raise self._no_response(cause_of(exc), seconds) from None
         finally:
             self._idle.put(connection)
-        if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            cause = Cause(Failure.NOT_LET_THROUGH, status=answer.status)
-            raise self._no_answer(cause, seconds)
-        return answer
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            cause = Cause(Failure.NOT_LET_THROUGH, status=response.status)
+            raise self._no_response(cause, seconds)
+        return response
 
     def abort(self) -> None:
         """End all requests in flight, and those that follow, from any thread."""
@@ -192,18 +192,18 @@ class Transport:
         for connection in self._connections:
             connection.session.close()
 
-    def _no_answer(self, cause: Cause, seconds: float) -> NoAnswerError:
+    def _no_response(self, cause: Cause, seconds: float) -> NoResponseError:
         """Name what went wrong, in words of our own."""
         if final := self._final(cause):
-            return NoAnswerError(final, cause.kind, final=True)
+            return NoResponseError(final, cause.kind, final=True)
         if cause.kind is Failure.TIMED_OUT:
-            return NoAnswerError(f"no answer within {seconds:.3g} s", cause.kind)
+            return NoResponseError(f"no answer within {seconds:.3g} s", cause.kind)
         if cause.kind in {Failure.PROXY, Failure.NOT_LET_THROUGH}:
             through = self._environment.variable
-            return NoAnswerError(
+            return NoResponseError(
                 f"the proxy that {through} names did not connect", cause.kind
             )
-        return NoAnswerError(_WORDS[cause.kind], cause.kind)
+        return NoResponseError(_WORDS[cause.kind], cause.kind)
 
     def _final(self, cause: Cause) -> str:
         """Say what no waiting repairs, and what to do."""

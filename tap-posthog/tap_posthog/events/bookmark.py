@@ -87,8 +87,8 @@ class Bookmark:
         key = fields.text(state, "replication_key")
         if key not in {"", REPLICATION_KEY}:
             fields.refuse("replication_key", key, REPLICATION_KEY)
-        value = fields.instant(state, "replication_key_value")
-        before = fields.instant(state, "ingested_before")
+        value = fields.timestamp(state, "replication_key_value")
+        before = fields.timestamp(state, "ingested_before")
         ledger = fields.ledger(state)
         if not value:
             if late or postponed or widening:

@@ -1,6 +1,6 @@
 """The events list of old self-hosted servers as a source: one run's rows, in order.
 
-That API is deprecated for what it does to whoever trusts it: `next` loses events that
+That API is deprecated for what it does to those who trust it: `next` loses events that
 share a timestamp with a page's last one, the default order ends early, `limit` is
 clamped silently, naive times are the project's. So: ascending, own cursor one
 microsecond back, ids that were seen left out, every time in UTC, `next` unread.
@@ -23,7 +23,7 @@ from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.event_names import EVERY, Names
 from tap_posthog.events.query.reader import Batch
 from tap_posthog.events.region import Key
-from tap_posthog.events.rows import instant
+from tap_posthog.events.rows import normalized
 from tap_posthog.events.scope import Scope
 
 if TYPE_CHECKING:
@@ -244,11 +244,13 @@ def _rows(body: bytes) -> list[RestRow]:
         raise ValueError(msg) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Lone surrogates, which the fast decoder refuses, and broken UTF-8.
-        answer = raw_json.loads(body.decode("utf-8", "replace"))
-        if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
+        response = raw_json.loads(body.decode("utf-8", "replace"))
+        if not isinstance(response, dict) or not isinstance(
+            response.get("results"), list
+        ):
             msg = "the answer has no results"
             raise ValueError(msg) from None  # noqa: TRY004 - as above
-        return [_row(_encoded(entry)) for entry in answer["results"]]
+        return [_row(_encoded(entry)) for entry in response["results"]]
 
 
 def _encoded(entry: dict[str, Any]) -> _Cells:
@@ -261,8 +263,8 @@ def _row(cells: _Cells) -> RestRow:
     created_at = raw_json.loads(_text(cells, "created_at"))
     return RestRow(
         uuid=str(raw_json.loads(_text(cells, "id"))),
-        timestamp=instant(str(raw_json.loads(_text(cells, "timestamp")))),
-        created_at=instant(created_at) if isinstance(created_at, str) else None,
+        timestamp=normalized(str(raw_json.loads(_text(cells, "timestamp")))),
+        created_at=normalized(created_at) if isinstance(created_at, str) else None,
         event=cells.get("event", NULL),
         distinct_id=cells.get("distinct_id", NULL),
         properties=cells.get("properties", NULL),

@@ -1,6 +1,6 @@
 """One invocation: its client, its source, its cycles and what is said of it.
 
-What is read in a cycle is the reader's affair; this starts one cycle or, with
+What is read in a cycle is up to the reader; this starts one cycle or, with
 `follow_seconds`, one after the other.
 """
 
@@ -17,7 +17,7 @@ from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.events_list import RestReader
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.query.reader import Reader
-from tap_posthog.events.query.windows import Figures
+from tap_posthog.events.query.windows import Stats
 from tap_posthog.progress import Progress, span, terminal, traffic_words
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Run:
         self._client = Client(settings, patience=patience)
         self._source = QuerySource(self._client, settings.project_id)
         self._rest: RestReader | None = None
-        self._earlier = Figures()  # of a follower's finished cycles
-        self._figures = Figures()
+        self._earlier = Stats()  # of a follower's finished cycles
+        self._stats = Stats()
         self._progress = Progress(self._client.traffic, terminal=terminal())
         self._batches: Generator[Batch] | None = None
         self._began = clock()
@@ -83,7 +83,7 @@ class Run:
             self._batches.close()
         self._client.close()
         self._progress.close()
-        if kind is None or self._figures.planned or self._earlier.planned:
+        if kind is None or self._stats.planned or self._earlier.planned:
             logger.info("%s", self._summary(done=kind is None))
 
     def batches(self, bookmark: Bookmark) -> Iterator[Batch]:
@@ -113,7 +113,7 @@ class Run:
             self._settings.project_id,
         )
 
-    def farewell(self) -> str:
+    def last_words(self) -> str:
         """Say where a run stands that a signal ends."""
         return (
             f"{self._progress.events:,} events were sent. Run again; it goes on from "
@@ -144,8 +144,8 @@ class Run:
                 yield batch
                 reached = batch.rows[-1].timestamp if batch.rows else ""
                 self._progress.advance(len(batch.rows), reached, self._share())
-            self._earlier += self._figures
-            self._figures = Figures()
+            self._earlier += self._stats
+            self._stats = Stats()
             if not self._settings.follow_seconds:
                 break
             asked = self._client.traffic.requests - before
@@ -173,7 +173,7 @@ class Run:
             )
             try:
                 for batch in reader.batches():
-                    self._figures = reader.figures
+                    self._stats = reader.stats
                     yield batch
             except MissingEndpointError:
                 if self._settings.events_source == "query":
@@ -196,19 +196,19 @@ class Run:
         self._sleep(max(0.0, due - self._clock()))
 
     def _share(self) -> float | None:
-        expected = self._figures.expected
-        return min(1.0, self._figures.read / expected) if expected else None
+        expected = self._stats.expected
+        return min(1.0, self._stats.read / expected) if expected else None
 
     def _summary(self, *, done: bool) -> str:
         took = self._clock() - self._began
-        events, figures = self._progress.events, self._earlier + self._figures
+        events, stats = self._progress.events, self._earlier + self._stats
         rate = f" ({events / took:,.0f} events/s)" if events and took else ""
         reached = f", up to {self._progress.reached}" if self._progress.reached else ""
         return (
             f"{'Done' if done else 'Stopped'}: {events:,} events in {span(took)}{rate}"
-            f"{reached}. Rows planned {figures.planned:,}, read {figures.read:,}, "
-            f"duplicates dropped {figures.duplicates:,}, sent again "
-            f"{figures.resent:,}. {traffic_words(self._client.traffic)}"
+            f"{reached}. Rows planned {stats.planned:,}, read {stats.read:,}, "
+            f"duplicates dropped {stats.duplicates:,}, sent again "
+            f"{stats.resent:,}. {traffic_words(self._client.traffic)}"
             f"{self._left_to_the_next_run() if done and not events else ''}"
         )
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from tap_posthog.events.query.source import Row
 
-INSTANT_COLUMNS = ("timestamp", "created_at")
-TEXT_COLUMNS = ("uuid", *INSTANT_COLUMNS)
+TIMESTAMP_COLUMNS = ("timestamp", "created_at")
+TEXT_COLUMNS = ("uuid", *TIMESTAMP_COLUMNS)
 JSON_COLUMNS = ("properties", "person_properties")  # JSON text inside JSON
-INSTANT_LENGTH = len("2026-11-21T10:00:00.000000Z")
+TIMESTAMP_LENGTH = len("2026-11-21T10:00:00.000000Z")
 
 
 class RowReader:
@@ -37,8 +37,10 @@ class RowReader:
         ]
         self._type: Any = msgspec.defstruct("Row", fields, array_like=True, gc=False)
         rows: Any = types.GenericAlias(list, self._type)
-        answer = msgspec.defstruct("Answer", [("results", rows), ("error", Any, None)])
-        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(answer).decode
+        response = msgspec.defstruct(
+            "Answer", [("results", rows), ("error", Any, None)]
+        )
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(response).decode
 
     def read(self, body: bytes) -> tuple[list[Any], Any]:
         """Return an answer's rows, and its `error` where it has one.
@@ -48,27 +50,27 @@ class RowReader:
 
         """
         try:
-            answer = self._decode(body)
+            response = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._read_slowly(body)
-        rows = answer.results
+        rows = response.results
         for row in rows:
-            row.timestamp = instant(row.timestamp)
-            row.created_at = instant(row.created_at)
-        return rows, answer.error
+            row.timestamp = normalized(row.timestamp)
+            row.created_at = normalized(row.created_at)
+        return rows, response.error
 
     def _read_slowly(self, body: bytes) -> tuple[list[Any], Any]:
         """Read what the fast decoder refuses: lone surrogates, NaN, broken UTF-8."""
-        answer = raw_json.loads(body.decode("utf-8", "replace"))
-        if not isinstance(answer, dict):
+        response = raw_json.loads(body.decode("utf-8", "replace"))
+        if not isinstance(response, dict):
             msg = "the answer is no object"
             raise ValueError(msg)  # noqa: TRY004 - whatever it is, it is no answer
-        if answer.get("error"):
-            return [], answer["error"]
-        if not isinstance(answer.get("results"), list):
+        if response.get("error"):
+            return [], response["error"]
+        if not isinstance(response.get("results"), list):
             msg = "the answer has no results"
             raise ValueError(msg)  # noqa: TRY004 - as above
-        return [self._row(values) for values in answer["results"]], None
+        return [self._row(values) for values in response["results"]], None
 
     def _row(self, values: object) -> Any:  # noqa: ANN401 - a Row
         if not isinstance(values, list) or len(values) < len(self.columns):
@@ -78,8 +80,8 @@ class RowReader:
         if not all(isinstance(cells[name], str) for name in TEXT_COLUMNS):
             msg = "a row has no key"
             raise ValueError(msg)
-        for name in INSTANT_COLUMNS:
-            cells[name] = instant(cells[name])
+        for name in TIMESTAMP_COLUMNS:
+            cells[name] = normalized(cells[name])
         for name in self.columns[len(TEXT_COLUMNS) :]:
             cells[name] = msgspec.Raw(raw_json.dumps(cells[name]))
         return self._type(**cells)
@@ -131,14 +133,14 @@ def decoded(row: Row, columns: Sequence[str]) -> dict[str, Any]:
     return record
 
 
-def instant(text: str) -> str:
+def normalized(text: str) -> str:
     """Spell an instant in UTC with `Z` and six digits, whatever spelling came.
 
     Raises:
         ValueError: the text is no instant.
 
     """
-    if len(text) == INSTANT_LENGTH and text[-1] == "Z" and text[10] == "T":
+    if len(text) == TIMESTAMP_LENGTH and text[-1] == "Z" and text[10] == "T":
         return text
     return timestamps.spell(timestamps.read(text))
 

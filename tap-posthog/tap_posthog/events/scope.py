@@ -62,8 +62,8 @@ class Scope:
         return cls(
             base_url=fields.text(state, "base_url"),
             project_id=str(state.get("project_id") or ""),
-            start=fields.instant(state, "start_at"),
-            end=fields.instant(state, "end_at"),
+            start=fields.timestamp(state, "start_at"),
+            end=fields.timestamp(state, "end_at"),
             names=Names(include - exclude, all_but=False)
             if include is not None
             else Names(exclude),

@@ -31,7 +31,7 @@ def refuse(name: str, got: object, takes: str) -> NoReturn:
     raise StateError(msg)
 
 
-def instant(state: Mapping[str, Any], name: str) -> datetime | None:
+def timestamp(state: Mapping[str, Any], name: str) -> datetime | None:
     """Read a time; None where there is none."""
     value = state.get(name)
     if value is None:
@@ -46,7 +46,7 @@ def instant(state: Mapping[str, Any], name: str) -> datetime | None:
 
 def need(state: Mapping[str, Any], name: str) -> datetime:
     """Read a time that must be there."""
-    value = instant(state, name)
+    value = timestamp(state, name)
     if value is None:
         refuse(name, None, TIME)
     return value

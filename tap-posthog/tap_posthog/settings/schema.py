@@ -101,7 +101,7 @@ SETTINGS = th.PropertiesList(
         default=2,
         title="Concurrent queries",
         description=(
-            "Queries under way at once, 1 to 3. PostHog allows 3 a project, shared "
+            "Queries in flight at once, 1 to 3. PostHog allows 3 a project, shared "
             "with your other tools."
         ),
     ),

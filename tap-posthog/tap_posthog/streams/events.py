@@ -1,6 +1,6 @@
 """The stream of events: what it looks like, and how it is written out.
 
-Which events, and in what order, is the reader's affair; this is where its batches meet
+Which events, and in what order, is up to the reader; this is where its batches meet
 the SDK. Bytes go from answer to line unparsed, unless a setting asks to change records.
 """
 

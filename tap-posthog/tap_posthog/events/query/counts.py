@@ -34,7 +34,7 @@ class Extents(NamedTuple):
 
 
 class Counts:
-    """Asks a source for counts, through the pool that bounds what is under way."""
+    """Asks a source for counts, through the pool that bounds what is in flight."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class Counts:
         try:
             counts = answer.result()
         except TooHeavyError:
-            if planner.refuse(question):
+            if planner.too_heavy(question):
                 if not self._in_smaller_parts:
                     self._log(
                         "Counting in smaller parts: too many events for one query"

@@ -2,8 +2,8 @@
 
 PostHog's table tells rows apart by (timestamp, event, distinct_id, uuid); rows that are
 equal in all four are copies of one event, not merged yet, and in the end PostHog keeps
-the one with the latest `created_at`. The rows come in the order that `hogql.Rows` asks
-for, so the first copy of each event is that one.
+the one with the latest `created_at`. The rows come in the order that `questions.Rows`
+asks for, so the first copy of each event is that one.
 Source: the sort key and engine in PostHog's posthog/models/event/sql.py.
 """
 

@@ -117,10 +117,10 @@ class QuerySource:
 
 
 def _results(body: bytes) -> tuple[list[list[Any]], object]:
-    answer = raw_json.loads(body.decode("utf-8", "replace"))
-    if isinstance(answer, dict) and answer.get("error"):
-        return [], answer["error"]
-    if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
+    response = raw_json.loads(body.decode("utf-8", "replace"))
+    if isinstance(response, dict) and response.get("error"):
+        return [], response["error"]
+    if not isinstance(response, dict) or not isinstance(response.get("results"), list):
         msg = "the answer has no results"
         raise ValueError(msg)  # noqa: TRY004 - whatever it is, it is no answer
-    return answer["results"], None
+    return response["results"], None

@@ -12,7 +12,7 @@ counts are asked more finely only where a window would be too full, or where the
 saved are more than the questions cost. Windows tile the stretch: gaps belong to the
 window that follows them, so that a count that was wrong costs a query and never a row.
 
-Times are ticks (`instants.py`).
+Times are ticks (`timestamps.py`).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Planner:
         self._edge = start  # all before it is in a window that was handed out or waits
         self._cells = list(cells)
         self._ready: deque[Window] = deque()
-        self._reach = end - start  # of a question about several cells
+        self._probe = end - start  # of a question about several cells
 
     def question(self) -> Count | None:
         """Say what must be counted before the windows that are cut run out.
@@ -130,12 +130,12 @@ class Planner:
                     new.append(Cell(reached, cell.end, rows, counted=False))
         self._cells[first:last] = new
 
-    def refuse(self, question: Count) -> bool:
+    def too_heavy(self, question: Count) -> bool:
         """Count a range in parts that was too much. False: it cannot be parted."""
         half = (question.end - question.start) // 2
         first, last = self._span(question)
         if last - first > 1:
-            self._reach = half
+            self._probe = half
             return True
         if half < SECOND:
             return False
@@ -196,7 +196,7 @@ class Planner:
                 groups
                 and cell.grain == grain
                 and stretches + more <= MOST_STRETCHES
-                and cell.end - cells[groups[-1][0]].start <= self._reach
+                and cell.end - cells[groups[-1][0]].start <= self._probe
                 and all(
                     between.end - between.start > grain
                     for between in cells[groups[-1][1] : n]

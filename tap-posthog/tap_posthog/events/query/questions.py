@@ -226,9 +226,9 @@ def text(value: str) -> str:
     return f"'{value.translate(ESCAPES)}'"
 
 
-def moment(instant: datetime) -> str:
+def moment(when: datetime) -> str:
     """Write an instant so that no setting of the project can move it."""
-    at = timestamps.spell(timestamps.within(instant))[:-1].replace("T", " ")
+    at = timestamps.spell(timestamps.within(when))[:-1].replace("T", " ")
     return f"toDateTime64('{at}', 6, 'UTC')"
 
 

@@ -3,7 +3,7 @@
     widen    what the settings ask for beyond the state's scope, behind the bookmark
     finish an interrupted late pass, and what a follower postponed
     recheck  hours that have grown since they were read, sent again whole
-    late     up to the bookmark, taken in since the last run; then C becomes C'
+    late     up to the bookmark, ingested since the last run; then C becomes C'
     forward  after the bookmark
 
 A follower's quick cycle skips what looks back, and learns C' with the count of what is
@@ -25,7 +25,7 @@ from tap_posthog import timestamps
 from tap_posthog.errors import MissingEndpointError
 from tap_posthog.events.query.counts import Counts
 from tap_posthog.events.query.recheck import Ledger
-from tap_posthog.events.query.windows import Figures, WindowReader
+from tap_posthog.events.query.windows import Stats, WindowReader
 from tap_posthog.events.region import Key, Region
 from tap_posthog.events.scope import Scope
 
@@ -79,7 +79,7 @@ class Reader:
 
         """
         self.bookmark = bookmark
-        self.figures = Figures()
+        self.stats = Stats()
         self._source = source
         self._settings = settings
         self._columns = tuple(columns)
@@ -111,7 +111,7 @@ class Reader:
                 audit=self._settings.audit,
                 log=self._log,
             )
-            self.figures = self._windows.figures
+            self.stats = self._windows.stats
             yield from self._run()
         except MissingEndpointError:  # another source goes on with the same client
             raise
@@ -291,7 +291,7 @@ class Reader:
             for piece in self._windows.read(region, cells, None):
                 sent += len(piece.rows)
                 yield Batch(piece.rows, None)
-            self.figures.resent += sent
+            self.stats.resent += sent
             self._ledger.put(hour, sent)
             yield self._safe(self.bookmark)
 

@@ -136,5 +136,5 @@ class Ledger:
         return max(floor, self._scope.start) if self._scope.start else floor
 
 
-def _hour_of(instant: datetime) -> datetime:
-    return instant.replace(minute=0, second=0, microsecond=0)
+def _hour_of(when: datetime) -> datetime:
+    return when.replace(minute=0, second=0, microsecond=0)

@@ -23,7 +23,7 @@ def check(question: Question, rows: Sequence[Any]) -> None:
     """Raise ValueError where the rows do not answer a question."""
     match question:
         case questions.Clock():
-            _check(rows, _instant, one=True)
+            _check(rows, _timestamp, one=True)
         case questions.Distinct():
             _check(rows, _whole, one=True)
         case questions.Hours():
@@ -31,9 +31,9 @@ def check(question: Question, rows: Sequence[Any]) -> None:
         case questions.Histogram():
             _check(rows, _whole, _whole)
         case questions.Extent(settle=None):
-            _check(rows, _whole, _whole, _instant, _instant)
+            _check(rows, _whole, _whole, _timestamp, _timestamp)
         case questions.Extent():
-            _check(rows, _whole, _whole, _instant, _instant, _instant)
+            _check(rows, _whole, _whole, _timestamp, _timestamp, _timestamp)
 
 
 def _check(rows: Sequence[Any], *kinds: Kind, one: bool = False) -> None:
@@ -54,7 +54,7 @@ def _whole(cell: object) -> bool:
     return isinstance(cell, int) and not isinstance(cell, bool)
 
 
-def _instant(cell: object) -> bool:
+def _timestamp(cell: object) -> bool:
     try:
         timestamps.read(str(cell))
     except ValueError:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Row(Protocol):
-    """One event. Instants are text of `instants.spell`'s form, uuids lower case."""
+    """One event. Instants are text of `timestamps.spell`'s form, uuids lower case."""
 
     @property
     def timestamp(self) -> str:

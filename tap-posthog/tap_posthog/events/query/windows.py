@@ -1,6 +1,6 @@
 """Reads a region window by window: plan, read ahead, compare. Knows no bookmark.
 
-Owns the pages under way, and the audit: a window has passed when it gave as many rows
+Owns the pages in flight, and the audit: a window has passed when it gave as many rows
 as were counted, or when, read to its end, the server counts no more events than it
 gave.
 """
@@ -35,7 +35,7 @@ HALVED_IN_A_ROW = 3  # windows, before all that follow are planned smaller
 
 
 @dataclass(slots=True)
-class Figures:
+class Stats:
     """What a run has done so far: the audit's figures, for logs."""
 
     expected: int = 0  # rows that the passes begun so far have in all
@@ -46,10 +46,10 @@ class Figures:
     windows: int = 0  # that passed
     halved: int = 0  # windows that were too much for one query
 
-    def __add__(self, other: Figures) -> Figures:
+    def __add__(self, other: Stats) -> Stats:
         """Count two runs together."""
         mine, theirs = astuple(self), astuple(other)
-        return Figures(*map(operator.add, mine, theirs))
+        return Stats(*map(operator.add, mine, theirs))
 
 
 class Piece(NamedTuple):
@@ -75,7 +75,7 @@ class WindowReader:
         log: Callable[[str], None],
     ) -> None:
         """Hold at most `ahead` pages of `page` rows beside the one that is used."""
-        self.figures = Figures()
+        self.stats = Stats()
         self._source = source
         self._pool = pool
         self._counts = counts
@@ -88,7 +88,7 @@ class WindowReader:
     def read(
         self, region: Region, cells: Sequence[Cell], ledger: Ledger | None
     ) -> Iterator[Piece]:
-        """Read a region in order. The next pages are under way while one is used.
+        """Read a region in order. The next pages are in flight while one is used.
 
         Args:
             region: Which rows.
@@ -99,7 +99,7 @@ class WindowReader:
             AuditError: the server counts rows in a window that it does not give.
 
         """
-        self.figures.expected += sum(cell.rows for cell in cells if cell.counted)
+        self.stats.expected += sum(cell.rows for cell in cells if cell.counted)
         planner = Planner(region.first_tick, region.end_tick, cells, self._page)
         windows = self._counts.windows(region, planner)
         ahead: deque[tuple[Window, Future[Page]]] = deque()
@@ -109,9 +109,9 @@ class WindowReader:
                 more = self._start(region, windows, ahead)
             if not ahead:
                 return
-            halved = self.figures.halved
+            halved = self.stats.halved
             yield from self._window(region, *ahead.popleft(), self._page, ledger)
-            in_a_row = in_a_row + 1 if self.figures.halved > halved else 0
+            in_a_row = in_a_row + 1 if self.stats.halved > halved else 0
             if in_a_row == HALVED_IN_A_ROW and self._page > 1:
                 in_a_row = 0
                 self._page //= 2
@@ -124,7 +124,7 @@ class WindowReader:
         windows: Iterator[Window],
         ahead: deque[tuple[Window, Future[Page]]],
     ) -> bool:
-        """Put one more page under way. What fails waits for its turn, as pages do."""
+        """Put one more page in flight. What fails waits for its turn, as pages do."""
         try:
             window = next(windows, None)
         except TapError as error:
@@ -165,10 +165,10 @@ class WindowReader:
             page = self._next(part, page, page_size)
         if read < window.rows and self._audit:
             self._compare(part, events)
-        self.figures.planned += window.rows
-        self.figures.read += read
-        self.figures.duplicates += dedup.dropped
-        self.figures.windows += 1
+        self.stats.planned += window.rows
+        self.stats.read += read
+        self.stats.duplicates += dedup.dropped
+        self.stats.windows += 1
         yield Piece(rows, passed=True)
 
     def _next(self, part: Region, page: Page, page_size: int) -> Page:
@@ -192,7 +192,7 @@ class WindowReader:
         self, part: Region, window: Window, page_size: int, ledger: Ledger | None
     ) -> Iterator[Piece]:
         """Read a window that is too much for one query in smaller ones."""
-        self.figures.halved += 1
+        self.stats.halved += 1
         self._log(
             f"Reading {_name(part)} in smaller parts: its {window.rows:,} events are "
             f"too much for one query"
