@@ -14,7 +14,7 @@ from target_patterns_webhook.delivery.watermark import Watermark
 from target_patterns_webhook.http.transport import Transport
 from tests.support.receiver import Receiver
 from tests.target.inside import run_inside
-from tests.target.test_singer import HOSTILE
+from tests.target.singer.test_messages import HOSTILE
 
 SCHEMA = {
     "type": "SCHEMA",

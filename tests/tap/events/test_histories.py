@@ -16,10 +16,10 @@ from meltano.core.state_store.base import MeltanoState
 
 from tap_posthog import timestamps
 from tap_posthog.events.scope import Scope
+from tests.tap.events.query.test_reader_model import MINUTE, event, servers
 from tests.tap.history import History, choose
 from tests.tap.holding import holds_for
 from tests.tap.model import START, Event, Model
-from tests.tap.test_reader_model import MINUTE, event, servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

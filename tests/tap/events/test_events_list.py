@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_posthog import errors
+from tests.tap.cli.test_state_files import named
 from tests.tap.running import config, run_here
 from tests.tap.test_scenarios import (
     ROWS,
@@ -18,7 +19,6 @@ from tests.tap.test_scenarios import (
     run_on,
     stored,
 )
-from tests.tap.test_state_files import named
 
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox

@@ -19,8 +19,8 @@ from tap_posthog.events.query import questions
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.region import Region
 from tests.support.raw import RawServer
+from tests.tap.api.test_client import Time, ask
 from tests.tap.running import config, run_here, settings
-from tests.tap.test_client import Time, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

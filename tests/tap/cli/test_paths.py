@@ -12,7 +12,7 @@ import pytest
 
 from tap_posthog.tap import TapPostHog
 from tests.tap.running import Outcome, config, run_here
-from tests.tap.test_properties import HOSTILE, MENDED
+from tests.tap.test_raw_json import HOSTILE, MENDED
 
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox

@@ -12,7 +12,7 @@ from target_patterns_webhook.deep_json import LEVELS, end_of, shallow, without_c
 from tests.support.receiver import Receiver
 from tests.target.inside import deliver, run_inside
 from tests.target.process import state
-from tests.target.test_input import batch_message
+from tests.target.singer.test_input import batch_message
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ from target_patterns_webhook.target import TargetPatternsWebhook
 from tests.support.receiver import Receiver
 from tests.target.inside import logged
 from tests.target.process import SCHEMA, record, start, state
-from tests.target.test_input import batch_message
+from tests.target.singer.test_input import batch_message
 
 if TYPE_CHECKING:
     import subprocess

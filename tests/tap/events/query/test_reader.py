@@ -18,9 +18,9 @@ from tap_posthog.events.query.counts import Counts
 from tap_posthog.events.query.plan import DAY, SPARE, Cell, Planner
 from tap_posthog.events.query.reader import ARRIVED, Reader
 from tap_posthog.events.region import Region
+from tests.tap.events.query.test_reader_model import event
 from tests.tap.history import History, choose
 from tests.tap.model import START, Event, Model, Page
-from tests.tap.test_reader_model import event
 
 if TYPE_CHECKING:
     from tap_posthog.settings.settings import Settings

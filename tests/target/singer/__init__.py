@@ -1,0 +1,1 @@
+"""Tests of bytes in, checked records out."""
