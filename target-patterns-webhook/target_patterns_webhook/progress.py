@@ -17,8 +17,8 @@ from target_patterns_webhook.singer.formats import moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_patterns_webhook.delivery.stats import Stats
     from target_patterns_webhook.singer.intake import Intake
+    from target_patterns_webhook.stats import Stats
 
 logger = logging.getLogger("target-patterns-webhook")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from tap_posthog.api.transport import NoResponseError, Request
 from tap_posthog.api.transport import Transport as TapTransport
 from target_patterns_webhook.delivery.batching import Payload
-from target_patterns_webhook.delivery.retry import Verdict
+from target_patterns_webhook.http.outcome import Verdict
 from target_patterns_webhook.http.transport import Transport as TargetTransport
 from tests.support.simulation import settings
 

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from target_patterns_webhook.delivery.outbox import Outbox
-from target_patterns_webhook.delivery.retry import Verdict
-from target_patterns_webhook.http.outcome import Outcome, from_response
+from target_patterns_webhook.http.outcome import Outcome, Verdict, from_response
 from target_patterns_webhook.settings.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.delivery.stats import Stats
 from target_patterns_webhook.progress import Progress
 from target_patterns_webhook.settings.settings import Settings
 from target_patterns_webhook.singer.intake import Intake
+from target_patterns_webhook.stats import Stats
 from tests.support.receiver import Receiver
 from tests.target.inside import deliver, logged
 from tests.target.process import COMMAND, environment, singer

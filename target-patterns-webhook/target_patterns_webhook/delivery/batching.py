@@ -9,12 +9,14 @@ import base64
 import dataclasses
 import hashlib
 import json
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _VERSION = b"1"  # of the way in which ids are made
+_REMEMBERED = 25_000  # contents at least, twice that at most: 8 MB
 _ID_LENGTH = len("msg_") + 52  # 32 bytes in base32, without its padding
 
 
@@ -32,6 +34,32 @@ def batch_id(
     if times > 1:
         digest.update(b"\0%d" % times)  # no JSON text holds a zero byte
     return "msg_" + base64.b32encode(digest.digest()).decode().rstrip("=").lower()
+
+
+class Occurrences:
+    """Says which time a content comes in this run: what tells equal batches apart.
+
+    Where a stream has no key they are different records. The second one counts as the
+    second in every run over the same input; a batch that is sent again keeps its id.
+    For any thread: equal contents are alike.
+    """
+
+    def __init__(self, remembered: int = _REMEMBERED) -> None:
+        """Forget what so many other contents have come after."""
+        self._remembered = remembered
+        self._lock = threading.Lock()
+        self._newer: dict[bytes, int] = {}
+        self._older: dict[bytes, int] = {}
+
+    def __call__(self, digest: bytes) -> int:
+        """Count a content. Return which time it is: 1, 2..."""
+        name = digest[:16]
+        with self._lock:
+            times = (self._newer.get(name) or self._older.get(name, 0)) + 1
+            self._newer[name] = times
+            if len(self._newer) >= self._remembered:
+                self._newer, self._older = {}, self._newer
+        return times
 
 
 def _joined(head: bytes, between: bytes, records: Sequence[bytes], end: bytes) -> bytes:

@@ -13,16 +13,57 @@ every sender for the back-off, or until the next acceptance if that comes first.
 from __future__ import annotations
 
 import dataclasses
+import random
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.delivery.retry import Backoff, Verdict
+from target_patterns_webhook.http.outcome import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from target_patterns_webhook.delivery.concurrency import ConcurrencyLimit
     from target_patterns_webhook.http.outcome import Outcome
 
 _OUTAGE = 14  # failures in a row; where half of all fail, one chance in 16,384
+_SHORTEST_FIRST, _LONGEST_FIRST = 0.025, 0.5  # seconds: bounds of a first back-off
+_GROWTH = 1.5  # at 2, half of all failing would make waits without a mean
+_FIRST_PROBE, _PROBE_GROWTH = 0.5, 4.0  # seconds, and from one probe to the next
 _SMOOTH = 0.2  # how far one answer moves the latency
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential back-off with full jitter, in seconds.
+
+    The first one is in step with the receiver, a quarter of its latency: a sender that
+    waits half a second for a receiver of 100 ms has nothing else to do in strict order.
+    """
+
+    cap: float = 60.0
+    chance: Callable[[], float] = random.random
+
+    def wait(self, failures: int, latency: float | None = None) -> float:
+        """Return the wait after so many failures (1, 2...) of a batch in a row.
+
+        ``latency``: seconds that an accepted request takes, None: not known yet.
+        """
+        first = _LONGEST_FIRST if latency is None else latency / 4
+        first = min(_LONGEST_FIRST, max(_SHORTEST_FIRST, first))
+        most = min(self.cap, first * _GROWTH ** min(failures - 1, 60))
+        return most * self.chance()
+
+    def probe(self, probes: int) -> float:
+        """Return the wait before a receiver that is down is tried again.
+
+        ``probes``: how many failed already. There is one at a time, so little jitter
+        is needed, and no chance makes it short.
+        """
+        most = min(self.cap, _FIRST_PROBE * _PROBE_GROWTH ** min(probes, 60))
+        return most * (0.8 + 0.2 * self.chance())
+
+    def asked(self, seconds: float) -> float:
+        """Return the wait for a Retry-After: never earlier, and not all at once."""
+        return seconds + min(1.0, 0.1 * seconds) * self.chance()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

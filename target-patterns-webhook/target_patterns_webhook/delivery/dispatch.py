@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from target_patterns_webhook.delivery.chunk import Chunk, Whole
 from target_patterns_webhook.delivery.rejections import Rejections
-from target_patterns_webhook.delivery.retry import Verdict
 from target_patterns_webhook.errors import (
     DeliveryError,
     FatalError,
     GaveUpError,
 )
+from target_patterns_webhook.http.outcome import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,14 +10,13 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.delivery.batching import Batcher, Payload
-from target_patterns_webhook.delivery.circuit_breaker import CircuitBreaker
+from target_patterns_webhook.delivery.batching import Batcher, Occurrences, Payload
+from target_patterns_webhook.delivery.circuit_breaker import Backoff, CircuitBreaker
 from target_patterns_webhook.delivery.concurrency import ConcurrencyLimit
 from target_patterns_webhook.delivery.dispatch import Dispatch
-from target_patterns_webhook.delivery.occurrences import Occurrences
-from target_patterns_webhook.delivery.retry import Backoff, Verdict
-from target_patterns_webhook.delivery.stats import Stats
 from target_patterns_webhook.delivery.watermark import Watermark
+from target_patterns_webhook.http.outcome import Verdict
+from target_patterns_webhook.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import zlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from target_patterns_webhook.delivery.retry import Verdict, judge
 from target_patterns_webhook.http.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD_ALL, Verdict.CONFLICT})  # to wait
+_RETRIED = frozenset({408, 425, 429})
+_REJECTED = frozenset({400, 422})
+_HELD = frozenset({429, 503})
 _NOT_FOLLOWED = (
     "Redirects are never followed: set webhook_url to the address that it leads to."
 )
@@ -32,6 +34,21 @@ _HINTS = {
     410: "The webhook was removed: make a new one and set webhook_url to it.",
     415: "Check payload_format and compression: the receiver cannot read them.",
 }
+
+
+class Verdict(enum.Enum):
+    """What an answer means for the records that it answers."""
+
+    ACCEPTED = enum.auto()
+    RETRY = enum.auto()
+    HOLD_ALL = enum.auto()  # retry, and hold every other sender too
+    TOO_LARGE = enum.auto()
+    REJECTED = enum.auto()
+    CONFLICT = enum.auto()  # retry what was sent before, else fatal
+    FATAL = enum.auto()
+
+
+_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD_ALL, Verdict.CONFLICT})  # to wait
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,6 +70,27 @@ class Outcome:
     timed_out: bool = False
     stale: bool = False  # a kept connection had gone before anything came back
     note: str = ""  # what a person should know of an acceptance
+
+
+def judge(status: int, *, asked_to_wait: bool = False) -> Verdict:
+    """Say what a status code means. ``asked_to_wait``: it came with a Retry-After.
+
+    A 413 that asks to wait is temporary (RFC 9110, 15.5.14). A 409 says that an earlier
+    attempt under the same Idempotency-Key is still worked on (the IETF's draft on that
+    header, 2.6). What is not named here is fatal: a wrong token or URL must never cost
+    records.
+    """
+    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
+        return Verdict.ACCEPTED
+    if status in _HELD:
+        return Verdict.HOLD_ALL
+    if status in _RETRIED or 500 <= status < 600:  # noqa: PLR2004 - server errors
+        return Verdict.RETRY
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Verdict.RETRY if asked_to_wait else Verdict.TOO_LARGE
+    if status == HTTPStatus.CONFLICT:
+        return Verdict.CONFLICT
+    return Verdict.REJECTED if status in _REJECTED else Verdict.FATAL
 
 
 def from_response(  # noqa: PLR0913 - a response is this wide

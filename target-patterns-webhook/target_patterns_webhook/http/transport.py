@@ -19,13 +19,17 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-from target_patterns_webhook.delivery.retry import Verdict
 from target_patterns_webhook.errors import ConfigError
 from target_patterns_webhook.http.connection import DeadlineAdapter
 from target_patterns_webhook.http.deadline import Deadline
 from target_patterns_webhook.http.environment import UnusableError, environment
 from target_patterns_webhook.http.failures import Cause, Failure, cause_of
-from target_patterns_webhook.http.outcome import Outcome, from_response, readable
+from target_patterns_webhook.http.outcome import (
+    Outcome,
+    Verdict,
+    from_response,
+    readable,
+)
 from target_patterns_webhook.http.signing import Signer
 from target_patterns_webhook.settings.redaction import Redaction
 

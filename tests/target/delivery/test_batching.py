@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from target_patterns_webhook.delivery.batching import (
     Batch,
     Batcher,
+    Occurrences,
     Payload,
     batch_id,
     fitting,
     halves,
 )
 from target_patterns_webhook.delivery.chunk import Chunk, Whole
-from target_patterns_webhook.delivery.occurrences import Occurrences
 
 if TYPE_CHECKING:
     from random import Random

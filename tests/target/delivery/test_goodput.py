@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_patterns_webhook.delivery.retry import Verdict
-from target_patterns_webhook.http.outcome import Outcome
+from target_patterns_webhook.http.outcome import Outcome, Verdict
 from tests.support.simulation import Simulation, answer
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from target_patterns_webhook.delivery.batching import Payload
-from target_patterns_webhook.delivery.retry import Verdict
-from target_patterns_webhook.http.outcome import from_response
+from target_patterns_webhook.http.outcome import Verdict, from_response
 from target_patterns_webhook.http.transport import Transport
 from tests.support import certificate
 from tests.support.receiver import Receiver, Reply
