@@ -21,7 +21,6 @@ from target_patterns_webhook.errors import ConfigError, FatalError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from target_patterns_webhook.delivery.chunk import Rejection
 
@@ -90,7 +89,7 @@ class DeadLetters:
             return
         logger.warning(
             "The webhook refused a record of stream %r (%s) with %d: %s It is in %s.",
-            rejection.whole.batch.stream,
+            rejection.batch.stream,
             rejection.key or "without a key",
             rejection.status,
             repr(rejection.reason) + "." if rejection.reason else "no reason given.",
@@ -103,12 +102,7 @@ class DeadLetters:
         """Be open within the block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.close()
 
@@ -123,7 +117,7 @@ class DeadLetters:
 def _line(rejection: Rejection, now: str) -> bytes:
     head = {
         "time": now.replace("+00:00", "Z"),
-        "stream": rejection.whole.batch.stream,
+        "stream": rejection.batch.stream,
         "status": rejection.status,
         "response": rejection.response,
     }

@@ -91,7 +91,6 @@ class Simulation:
                 held += 1
                 record = b"%0*d" % (width, number + 10 ** (width - 1))
                 self.outbox.add("s", [record])
-                self.outbox.put()
                 if number % 100 == 99:
                     self.outbox.mark(b"%d" % number)
             if held == records:

@@ -15,7 +15,7 @@ import pytest
 from target_patterns_webhook import replay
 from target_patterns_webhook.dead_letters import DeadLetters
 from target_patterns_webhook.delivery.batching import Batch
-from target_patterns_webhook.delivery.chunk import Rejection, Whole, key_of
+from target_patterns_webhook.delivery.chunk import Rejection, key_of
 from target_patterns_webhook.errors import ConfigError, FatalError
 from tests.support.receiver import Receiver
 
@@ -31,7 +31,7 @@ def rejection(
     record: bytes, *, stream: str = "events", response: str = "no"
 ) -> Rejection:
     """Return a refused record."""
-    return Rejection(Whole(Batch(0, stream, 0.0, 0), 0, 1), record, 422, response)
+    return Rejection(Batch(0, stream, 0.0, 0), record, 422, response)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_first_refused_records_are_named_in_the_log(
     with DeadLetters(path) as letters:
         for number in range(20):
             one = Rejection(
-                Whole(Batch(0, "orders", 0.0, 0), 0, 1),
+                Batch(0, "orders", 0.0, 0),
                 b'{"id":%d}' % number,
                 422,
                 "<html><b>no \x1b[31m" + "x" * 900 + "</b></html>",

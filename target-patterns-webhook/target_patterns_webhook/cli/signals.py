@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from target_patterns_webhook.cli.ending import is_one_stop
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+    from types import FrameType
     from typing import Self
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -46,12 +46,7 @@ class Signals:
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give both signals back, unless one has come.
 
         Then the process is ending, and the rest of that stop may still arrive.

@@ -123,19 +123,21 @@ class Payload:
 
 @dataclasses.dataclass(slots=True)
 class Batch:
-    """Records of one stream. ``size``: exact bytes of the body that they make."""
+    """Records of one stream, done when none of them is left."""
 
     number: int  # in the order of opening, over all streams
     stream: str
     opened_at: float
-    size: int
+    size: int  # exact bytes of the body that its records make
     records: list[bytes] = dataclasses.field(default_factory=list)
+    turn: int = 0  # in the order of sealing
+    left: int = 0  # records neither accepted nor dead-lettered, once it is sealed
 
 
 class Batcher:
     """One open batch a stream; whichever limit is met first seals it.
 
-    ``sealed`` holds what is ready, in the order of sealing: take it from there.
+    What is sealed is returned, in the order of sealing.
     """
 
     def __init__(self, payload: Payload, *, rows: int, size: int, age: float) -> None:
@@ -143,7 +145,6 @@ class Batcher:
 
         A single record above ``size`` goes alone.
         """
-        self.sealed: list[Batch] = []
         self.opened = 0
         self.size = size
         self._payload = payload
@@ -151,11 +152,12 @@ class Batcher:
         self._age = age
         self._open: dict[str, Batch] = {}
 
-    def add(self, stream: str, records: Sequence[bytes], now: float) -> bool:
-        """Take records of one stream, in order. Return whether something is sealed.
+    def add(self, stream: str, records: Sequence[bytes], now: float) -> list[Batch]:
+        """Take records of one stream, in order. Return the batches that they filled.
 
         ``now`` is only looked at when a record opens a batch.
         """
+        sealed: list[Batch] = []
         at = 0
         while at < len(records):
             batch = self._open.get(stream)
@@ -169,14 +171,14 @@ class Batcher:
                     break
                 run = run[: len(run) // 2]
             if batch.records and batch.size + cost > self.size:
-                self._seal(batch)
+                sealed.append(self._seal(batch))
                 continue
             batch.records += run
             batch.size += cost
             at += len(run)
             if len(batch.records) >= self._rows or batch.size >= self.size:
-                self._seal(batch)
-        return bool(self.sealed)
+                sealed.append(self._seal(batch))
+        return sealed
 
     def due(self) -> float | None:
         """Return when the oldest open batch has to be sealed, None with none open."""
@@ -188,20 +190,17 @@ class Batcher:
         batch = next(iter(self._open.values()), None)
         return None if batch is None else batch.opened_at
 
-    def seal_due(self, now: float) -> None:
+    def seal_due(self, now: float) -> list[Batch]:
         """Seal every batch whose first record has waited long enough."""
-        for batch in list(self._open.values()):
-            if batch.opened_at + self._age <= now:
-                self._seal(batch)
+        due = [b for b in self._open.values() if b.opened_at + self._age <= now]
+        return [self._seal(batch) for batch in due]
 
-    def seal_all(self) -> None:
+    def seal_all(self) -> list[Batch]:
         """Seal what is open."""
-        for batch in list(self._open.values()):
-            self._seal(batch)
+        return [self._seal(batch) for batch in [*self._open.values()]]
 
-    def _seal(self, batch: Batch) -> None:
-        del self._open[batch.stream]
-        self.sealed.append(batch)
+    def _seal(self, batch: Batch) -> Batch:
+        return self._open.pop(batch.stream)
 
 
 def halves(records: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:

@@ -17,17 +17,6 @@ if TYPE_CHECKING:
 _REASON, _VALUE = 200, 60  # characters of it that a message has room for
 
 
-@dataclasses.dataclass(slots=True)
-class Whole:
-    """A sealed batch on its way. It is done when none of its records is left."""
-
-    batch: Batch
-    turn: int  # in the order of sealing
-    left: int
-    refused: int = 0
-    first: Rejection | None = None  # of them
-
-
 @dataclasses.dataclass(slots=True, eq=False)
 class Chunk:
     """Neighbouring records of one batch, sent by one request until they are dealt with.
@@ -35,8 +24,8 @@ class Chunk:
     Its id and bytes are made once and repeated by each attempt.
     """
 
-    whole: Whole
-    start: int  # of its records in the whole
+    batch: Batch
+    start: int  # of its records in the batch
     records: Sequence[bytes]
     suspect: bool = False  # its refusal is known: cut it without sending it whole
     twin: Chunk | None = None  # the other part of what was refused as one
@@ -50,7 +39,7 @@ class Chunk:
     @property
     def order(self) -> tuple[int, int]:
         """Its place among all that is waiting."""
-        return self.whole.turn, self.start
+        return self.batch.turn, self.start
 
     @property
     def sent_before(self) -> bool:
@@ -60,7 +49,7 @@ class Chunk:
     @property
     def stream(self) -> str:
         """The stream of its records."""
-        return self.whole.batch.stream
+        return self.batch.stream
 
     def encode(
         self, payload: Payload, count: Callable[[bytes], int] | None = None
@@ -79,7 +68,7 @@ class Chunk:
         cut, start = [], 0
         for length in lengths:
             records = self.records[start : start + length]
-            cut.append(Chunk(self.whole, self.start + start, records))
+            cut.append(Chunk(self.batch, self.start + start, records))
             start += length
         return cut
 
@@ -120,7 +109,7 @@ class Chunk:
 class Rejection:
     """A record that the receiver refused for good, standing alone."""
 
-    whole: Whole
+    batch: Batch
     record: bytes
     status: int
     response: str

@@ -20,7 +20,6 @@ from target_patterns_webhook.http.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from target_patterns_webhook.delivery.chunk import Chunk
     from target_patterns_webhook.delivery.circuit_breaker import Attempt
@@ -105,12 +104,7 @@ class Delivery:
         self._state_writer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """Await what is in flight, for as long as a request may take; end all threads.
 
         After ``stop`` nothing is awaited: the grace was ``drain``'s. The last safe
@@ -140,7 +134,6 @@ class Delivery:
         outbox = self._outbox
         with self._lock:
             if outbox.add(stream, records):
-                outbox.put()
                 self._work.notify()
             if outbox.batcher.opened != self._opened:
                 self._note_opened()

@@ -8,10 +8,9 @@ is handed out, but answers still on their way count.
 from __future__ import annotations
 
 import bisect
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from target_patterns_webhook.delivery.chunk import Chunk, Whole
+from target_patterns_webhook.delivery.chunk import Chunk
 from target_patterns_webhook.delivery.rejections import Rejections
 from target_patterns_webhook.errors import (
     DeliveryError,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from target_patterns_webhook.delivery.chunk import Rejection
     from target_patterns_webhook.delivery.circuit_breaker import Attempt, CircuitBreaker
     from target_patterns_webhook.http.outcome import Outcome
+    from target_patterns_webhook.stats import Stats
 
 
 class Dispatch:
@@ -36,6 +36,7 @@ class Dispatch:
         self,
         breaker: CircuitBreaker,
         payload: Payload,
+        stats: Stats,
         *,
         strict: bool,
         keep_rejected: bool,
@@ -49,16 +50,13 @@ class Dispatch:
         self.breaker = breaker
         self.failure: DeliveryError | None = None
         self.size: int | None = None  # most bytes of a body, learned from a 413
-        self.done: list[Whole] = []  # take them from here
-        self.accepted = 0  # records
-        self.batches = 0
-        self.retries: Counter[str] = Counter()
         self._payload = payload
+        self._stats = stats
         self._strict = strict
         self._rejections = Rejections(keep=keep_rejected, fail=self._fail, keys=keys)
         self._max_retry_seconds = max_retry_seconds
         self._pending: list[Chunk] = []
-        self._unsettled: dict[int, Whole] = {}  # by the batch's number
+        self._unsettled: dict[int, Batch] = {}  # by the batch's number
 
     @property
     def waiting(self) -> int:
@@ -72,15 +70,15 @@ class Dispatch:
 
     def opened_at(self, number: int) -> float | None:
         """Return when a sealed batch was opened, None if it is settled or open."""
-        whole = self._unsettled.get(number)
-        return None if whole is None else whole.batch.opened_at
+        batch = self._unsettled.get(number)
+        return None if batch is None else batch.opened_at
 
     def put(self, batch: Batch) -> None:
         """Take a sealed batch."""
-        whole = Whole(batch, self.batches, len(batch.records))
-        self.batches += 1
-        self._unsettled[batch.number] = whole
-        self._push(Chunk(whole, 0, batch.records))
+        batch.turn, batch.left = self._stats.batches, len(batch.records)
+        self._stats.batches += 1
+        self._unsettled[batch.number] = batch
+        self._push(Chunk(batch, 0, batch.records))
 
     def next(self, now: float) -> tuple[Chunk, Attempt] | None:
         """Return what to send now, which then counts as in flight."""
@@ -122,24 +120,24 @@ class Dispatch:
 
     def answered(
         self, chunk: Chunk, attempt: Attempt, outcome: Outcome, now: float
-    ) -> list[Rejection]:
-        """Draw the consequences. Return what to dead-letter; ``bury`` it then."""
+    ) -> tuple[list[Rejection], list[Batch]]:
+        """Return what to dead-letter (``bury`` it then), and batches that are done."""
         conflict = outcome.verdict is Verdict.CONFLICT
         if outcome.verdict in {Verdict.RETRY, Verdict.HOLD_ALL} or (
             conflict and chunk.sent_before
         ):
             self._retry(chunk, attempt, outcome, now)
-            return []
+            return [], []
         if outcome.verdict is Verdict.FATAL or conflict:
             self.breaker.leave(attempt)
             self._fail(FatalError(outcome.message, hint=outcome.hint))
-            return []
+            return [], []
         self.breaker.answered(attempt, outcome, now)
         if outcome.verdict is Verdict.ACCEPTED:
             return self._accept(chunk)
         chunk.unpair()
         if len(chunk.records) == 1:
-            return self._rejections.refused(chunk, outcome)
+            return self._rejections.refused(chunk, outcome), []
         if outcome.verdict is Verdict.TOO_LARGE:
             size = chunk.size(self._payload.overhead(chunk.stream))
             self.size = min(self.size or size, size // 2)
@@ -148,12 +146,11 @@ class Dispatch:
             chunk.suspect = True
             self._push(chunk)
             self._rejections.suspect()
-        return []
+        return [], []
 
-    def bury(self, rejections: Sequence[Rejection]) -> None:
-        """Note that refused records are on disk."""
-        for rejection in rejections:
-            self._settle(rejection.whole, 1)
+    def bury(self, rejections: Sequence[Rejection]) -> list[Batch]:
+        """Note that rejected records are on disk. Return the batches that are done."""
+        return [b for each in rejections for b in self._settle(each.batch, 1)]
 
     def finish(self) -> None:
         """Note that no more will come: what is held then was all that was refused."""
@@ -162,7 +159,7 @@ class Dispatch:
     def _retry(
         self, chunk: Chunk, attempt: Attempt, outcome: Outcome, now: float
     ) -> None:
-        self.retries[outcome.cause] += 1
+        self._stats.retries[outcome.cause] += 1
         if outcome.stale and not chunk.stale:
             chunk.stale = True
             self.breaker.lost(attempt)
@@ -191,21 +188,21 @@ class Dispatch:
                 )
             )
 
-    def _accept(self, chunk: Chunk) -> list[Rejection]:
-        self.accepted += len(chunk.records)
+    def _accept(self, chunk: Chunk) -> tuple[list[Rejection], list[Batch]]:
+        self._stats.accepted += len(chunk.records)
         if chunk.twin is not None:
             chunk.twin.suspect = True
             chunk.unpair()
-        self._settle(chunk.whole, len(chunk.records))
-        return self._rejections.accepted()
+        done = self._settle(chunk.batch, len(chunk.records))
+        return self._rejections.accepted(), done
 
-    def _settle(self, whole: Whole, records: int) -> None:
-        whole.left -= records
-        if not whole.left:
-            del self._unsettled[whole.batch.number]
-            self.done.append(whole)
-        else:
-            self._rejections.settled(whole)
+    def _settle(self, batch: Batch, records: int) -> list[Batch]:
+        """Take records off a batch. Return it when none is left."""
+        batch.left -= records
+        if batch.left:
+            self._rejections.settled(batch)
+            return []
+        return [self._unsettled.pop(batch.number)]
 
     def _fail(self, error: DeliveryError) -> None:
         self.failure = self.failure or error

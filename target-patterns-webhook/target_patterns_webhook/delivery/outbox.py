@@ -21,6 +21,7 @@ from target_patterns_webhook.stats import Stats
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_patterns_webhook.delivery.batching import Batch
     from target_patterns_webhook.delivery.chunk import Chunk, Rejection
     from target_patterns_webhook.delivery.circuit_breaker import Attempt
     from target_patterns_webhook.http.outcome import Outcome
@@ -43,6 +44,7 @@ class Outbox:
     ) -> None:
         """``chance`` returns 0..1, for jitter; ``keys`` a stream's key properties."""
         ceiling = settings.max_parallel_requests
+        self.stats = Stats(clock=clock)
         self.payload = Payload(settings.payload_format)
         self.batcher = Batcher(
             self.payload,
@@ -57,13 +59,13 @@ class Outbox:
         self.dispatch = Dispatch(
             self.breaker,
             self.payload,
+            self.stats,
             strict=ceiling == 1,
             keep_rejected=settings.on_rejected == "dead_letter",
             max_retry_seconds=settings.max_retry_seconds,
             keys=keys,
         )
         self.watermark = Watermark()
-        self.stats = Stats(clock=clock)
         self.bytes = 0
         self._occurrences = Occurrences()
         self._most_waiting = 2 * ceiling
@@ -84,23 +86,15 @@ class Outbox:
         """Take records of one stream. Return whether there is something to send."""
         self.stats.read += len(records)
         self.bytes += sum(map(len, records)) + _OVERHEAD * len(records)
-        return self.batcher.add(stream, records, self._clock())
+        return self._put(self.batcher.add(stream, records, self._clock()))
 
-    def seal(self, *, due_only: bool = False) -> bool:
-        """Put what is sealed in line, after sealing what is open (or only due)."""
-        if due_only:
-            self.batcher.seal_due(self._clock())
-        else:
-            self.batcher.seal_all()
-        return self.put()
+    def seal(self) -> bool:
+        """Seal what is open. Return whether there is something to send."""
+        return self._put(self.batcher.seal_all())
 
-    def put(self) -> bool:
-        """Put what is sealed in line. Return whether there was anything."""
-        sealed, self.batcher.sealed = self.batcher.sealed, []
-        for batch in sealed:
-            self.dispatch.put(batch)
-        self.stats.batches += len(sealed)
-        return bool(sealed)
+    def seal_due(self) -> bool:
+        """Seal what is old enough. Return whether there is something to send."""
+        return self._put(self.batcher.seal_due(self._clock()))
 
     def mark(self, state: bytes) -> None:
         """Take a state that came after all records so far."""
@@ -121,37 +115,39 @@ class Outbox:
     ) -> list[Rejection]:
         """Take an answer in. Return what to dead-letter; ``bury`` it then."""
         stats = self.stats
-        letters = self.dispatch.answered(chunk, attempt, outcome, self._clock())
+        now = self._clock()
+        letters, settled = self.dispatch.answered(chunk, attempt, outcome, now)
         stats.requests += 1
         stats.wire_bytes += wire_bytes
         stats.seconds.add(outcome.seconds)
         if outcome.verdict is Verdict.ACCEPTED and chunk.sent is not None:
             stats.bytes += len(chunk.sent[1])
-        stats.accepted = self.dispatch.accepted
-        stats.retries = self.dispatch.retries
         stats.waited_seconds = self.breaker.waited
         stats.limit = self.breaker.limit.now
         stats.in_flight = self.breaker.in_flight
         if self.dispatch.size is not None:
             self.batcher.size = self.dispatch.size
-        self._settle()
+        self._settle(settled)
         return letters
 
     def bury(self, letters: Sequence[Rejection]) -> None:
         """Note that refused records are on the disk."""
-        self.dispatch.bury(letters)
         self.stats.dead_lettered += len(letters)
-        self._settle()
+        self._settle(self.dispatch.bury(letters))
 
     def note_oldest(self) -> None:
         """Look up how long the oldest record has been held."""
         sealed = self.dispatch.opened_at(self.watermark.low)
         self.stats.oldest_since = self.batcher.oldest() if sealed is None else sealed
 
-    def _settle(self) -> None:
-        done, self.dispatch.done = self.dispatch.done, []
-        for whole in done:
-            records = whole.batch.records
+    def _put(self, sealed: Sequence[Batch]) -> bool:
+        for batch in sealed:
+            self.dispatch.put(batch)
+        return bool(sealed)
+
+    def _settle(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            records = batch.records
             self.bytes -= sum(map(len, records)) + _OVERHEAD * len(records)
-            self.watermark.settle(whole.batch.number)
+            self.watermark.settle(batch.number)
         self.note_oldest()

@@ -7,6 +7,7 @@ thousand in a row do.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from target_patterns_webhook.delivery.chunk import Rejection, key_of
@@ -15,7 +16,8 @@ from target_patterns_webhook.errors import FatalError, RejectedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from target_patterns_webhook.delivery.chunk import Chunk, Whole
+    from target_patterns_webhook.delivery.batching import Batch
+    from target_patterns_webhook.delivery.chunk import Chunk
     from target_patterns_webhook.errors import DeliveryError
     from target_patterns_webhook.http.outcome import Outcome
 
@@ -46,6 +48,7 @@ class Rejections:
         self._keep = keep
         self._fail = fail
         self._keys = keys
+        self._of_batch: defaultdict[int, list[Rejection]] = defaultdict(list)
         self._in_a_row = 0
         self._seen = False
         self._accepted = False
@@ -68,12 +71,11 @@ class Rejections:
 
     def refused(self, chunk: Chunk, outcome: Outcome) -> list[Rejection]:
         """Judge a single record that is refused. Return it if it is to be put aside."""
-        whole = chunk.whole
-        record = chunk.records[0]
+        batch, record = chunk.batch, chunk.records[0]
         key = key_of(record, self._keys(chunk.stream))
-        rejection = Rejection(whole, record, outcome.status, outcome.response, key)
-        whole.refused += 1
-        whole.first = whole.first or rejection
+        rejection = Rejection(batch, record, outcome.status, outcome.response, key)
+        if not self._keep:
+            self._of_batch[batch.number].append(rejection)
         self._in_a_row += 1
         self._seen = True
         if not self._accepted:
@@ -85,20 +87,20 @@ class Rejections:
             self._fail(FatalError(message, hint=_IN_A_ROW_HINT))
         elif self._keep:
             return [rejection]
-        self.settled(whole)
+        self.settled(batch)
         return []
 
-    def settled(self, whole: Whole) -> None:
-        """Without dead letters, stop when only refused records of a batch are left."""
-        first = whole.first
-        if self._keep or first is None or whole.left > whole.refused:
+    def settled(self, batch: Batch) -> None:
+        """Without dead letters, stop when only rejected records of a batch are left."""
+        rejected = self._of_batch.get(batch.number)
+        if not rejected or batch.left > len(rejected):
             return
-        records = len(whole.batch.records)
-        others = "; the others were delivered" if whole.refused < records else ""
+        first, records = rejected[0], len(batch.records)
+        others = "; the others were delivered" if len(rejected) < records else ""
         self._fail(
             RejectedError(
-                f"The webhook refused {whole.refused:,} of {records:,} records of a "
-                f"batch of stream {whole.batch.stream!r} with {first.status}{others}."
+                f"The webhook refused {len(rejected):,} of {records:,} records of a "
+                f"batch of stream {batch.stream!r} with {first.status}{others}."
                 f"{_said('The first', first)}",
                 status=first.status,
                 response=first.response,
@@ -114,7 +116,7 @@ class Rejections:
         last = self.held[-1]
         message = (
             f"The webhook refused every record that was tried ({len(self.held)}, of "
-            f"stream {last.whole.batch.stream!r}) with {last.status}, and took none."
+            f"stream {last.batch.stream!r}) with {last.status}, and took none."
             f"{_said('The last', last)}"
         )
         self._fail(FatalError(message, hint=_ALL_REJECTED))

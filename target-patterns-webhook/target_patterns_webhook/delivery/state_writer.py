@@ -80,7 +80,7 @@ class StateWriter:
     def _turn(self) -> bool:
         """Write the state that is safe, or wait for one. Return whether it is over."""
         with self._lock:
-            if self._outbox.seal(due_only=True):
+            if self._outbox.seal_due():
                 self._sealed()
             state = self._outbox.watermark.take()
             if state is None:

@@ -20,7 +20,7 @@ from target_patterns_webhook.delivery.batching import (
     fitting,
     halves,
 )
-from target_patterns_webhook.delivery.chunk import Chunk, Whole
+from target_patterns_webhook.delivery.chunk import Chunk
 
 if TYPE_CHECKING:
     from random import Random
@@ -39,10 +39,8 @@ def batches(
 ) -> list[Batch]:
     """Run records through a batcher, sealing what is open in the end."""
     batcher = Batcher(payload, rows=rows, size=size, age=10)
-    for stream, record in given:
-        batcher.add(stream, [record], now=0)
-    batcher.seal_all()
-    return batcher.sealed
+    sealed = [b for name, each in given for b in batcher.add(name, [each], now=0)]
+    return sealed + batcher.seal_all()
 
 
 @settings(max_examples=300, deadline=None)
@@ -83,12 +81,13 @@ def test_many_records_at_once_are_cut_as_one_by_one(
 ) -> None:
     """How records come in does not show in the batches."""
     batcher = Batcher(Payload("array"), rows=rows, size=size, age=10)
+    sealed = []
     for at in range(0, len(records), at_once):
-        batcher.add("s", records[at : at + at_once], now=0)
-    batcher.seal_all()
+        sealed += batcher.add("s", records[at : at + at_once], now=0)
+    sealed += batcher.seal_all()
     given = [("s", record) for record in records]
 
-    assert batcher.sealed == batches(Payload("array"), given, rows=rows, size=size)
+    assert sealed == batches(Payload("array"), given, rows=rows, size=size)
 
 
 def test_a_batch_is_filled_to_the_last_byte() -> None:
@@ -106,9 +105,9 @@ def test_a_record_above_the_limit_goes_alone_and_at_once() -> None:
     """It takes nothing with it and does not wait for its batch to fill."""
     batcher = Batcher(Payload("array"), rows=10, size=50, age=10)
     assert not batcher.add("s", [b'{"id":1}'], now=0)
-    assert batcher.add("s", [b'{"id":"' + b"x" * 100 + b'"}'], now=0)
+    sealed = batcher.add("s", [b'{"id":"' + b"x" * 100 + b'"}'], now=0)
 
-    assert [len(batch.records) for batch in batcher.sealed] == [1, 1]
+    assert [len(batch.records) for batch in sealed] == [1, 1]
     assert batcher.due() is None
 
 
@@ -120,8 +119,7 @@ def test_age_counts_from_the_first_record_of_a_batch() -> None:
     batcher.add("a", [b"{}"], now=109)
 
     assert batcher.due() == 110
-    batcher.seal_due(110)
-    assert [(b.stream, len(b.records)) for b in batcher.sealed] == [("a", 2)]
+    assert [(b.stream, len(b.records)) for b in batcher.seal_due(110)] == [("a", 2)]
     assert batcher.due() == 115
 
 
@@ -190,10 +188,7 @@ def test_equal_batches_have_keys_of_their_own_that_every_run_repeats(
         payload, count = Payload(form), Occurrences()
         sealed = batches(payload, [("s", r) for r in records], rows=rows)
         chunks = [
-            part
-            for number, batch in enumerate(sealed)
-            for whole in [Whole(batch, number, len(batch.records))]
-            for part in cut(Chunk(whole, 0, batch.records))
+            part for batch in sealed for part in cut(Chunk(batch, 0, batch.records))
         ]
         order.shuffle(chunks)
         runs.append([chunk.encode(payload, count)[0] for chunk in chunks])
