@@ -6,9 +6,8 @@ Reads, takes in, delivers, drains; then says how it went. Its parts do the work.
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from target_patterns_webhook.cli.ending import write_whole
 from target_patterns_webhook.cli.signals import Signals
@@ -18,39 +17,42 @@ from target_patterns_webhook.http.probe import probe
 from target_patterns_webhook.monitor import Monitor
 from target_patterns_webhook.progress import Progress
 from target_patterns_webhook.raw_json import MalformedError
-from target_patterns_webhook.singer.intake import BatchInterruptedError, Intake
-from target_patterns_webhook.singer.sdk_sink import SdkIntake
+from target_patterns_webhook.singer.intake import BatchInterruptedError
 from target_patterns_webhook.singer.stdin import blocks
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from target_patterns_webhook.target import TargetPatternsWebhook
+    from target_patterns_webhook.settings.settings import Settings
+    from target_patterns_webhook.singer.intake import Intake
 
 logger = logging.getLogger("target-patterns-webhook")
 
 GRACE_SECONDS = 20.0  # for what is held when a signal comes
-_POLL_SECONDS = 0.2  # how often a drain looks for a signal
 
 
 class Run:
     """Everything that one input needs, for as long as it is read and delivered."""
 
-    def __init__(self, target: TargetPatternsWebhook) -> None:
-        if sys.stdout is None:
-            msg = "Standard output is closed, so states could not be written."
-            raise OutputError(msg)
-        self._target = target
-        self._settings = target.settings
-        self._out = sys.stdout
+    def __init__(
+        self, settings: Settings, make_intake: Callable[..., Intake], out: IO[str]
+    ) -> None:
+        """Take what makes an intake of its surroundings, and where states go."""
+        self._settings = settings
+        self._out = out
         self._signals = Signals()
         self._delivery = Delivery(
             self._settings,
             write_state=self._write_state,
             keys=lambda stream: self._intake.key_names.get(stream, ()),
         )
-        self._intake = self._new_intake()
+        self._intake = make_intake(
+            add=self._delivery.add,
+            mark=self._delivery.mark,
+            check=self._check,
+            stopped=self._stopped,
+        )
         self._progress = Progress(self._delivery.stats, self._intake)
         self._monitor = Monitor(
             self._signals,
@@ -112,9 +114,7 @@ class Run:
 
     def _drain(self) -> None:
         """Return when everything is delivered, or raise what stands in the way."""
-        delivered = False
-        while not delivered and not self._stopped():
-            delivered = self._delivery.drain(timeout=_POLL_SECONDS)
+        self._delivery.drain()
         if not self._stopped():
             return
         delivered = self._delivery.drain(timeout=GRACE_SECONDS)
@@ -151,22 +151,6 @@ class Run:
             reason = getattr(error, "strerror", None) or "it is closed"
             msg = f"A state could not be written to standard output ({reason})."
             raise OutputError(msg) from None
-
-    def _new_intake(self) -> Intake:
-        kind = SdkIntake if self._target.needs_sdk else Intake
-        storage = (self._target.config.get("batch_config") or {}).get("storage") or {}
-        given: dict[str, Any] = {
-            "add": self._delivery.add,
-            "mark": self._delivery.mark,
-            "check": self._check,
-            "stopped": self._stopped,
-            "storage": storage.get("params") or {},
-        }
-        intake = kind(self._settings, **given)
-        if isinstance(intake, SdkIntake):
-            intake.target = self._target
-            self._target.sdk_intake = intake
-        return intake
 
     def _check(self) -> None:
         logger.info("A test stream: %s", probe(self._settings))

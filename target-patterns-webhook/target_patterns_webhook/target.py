@@ -24,12 +24,13 @@ from target_patterns_webhook.cli.config_input import (
     read_variables,
     warn_of_unknown,
 )
-from target_patterns_webhook.errors import ConfigError, NoInputError
+from target_patterns_webhook.errors import ConfigError, NoInputError, OutputError
 from target_patterns_webhook.http.probe import probe
 from target_patterns_webhook.run import Run
 from target_patterns_webhook.settings.schema import SCHEMA
 from target_patterns_webhook.settings.settings import OWN, Settings
 from target_patterns_webhook.settings.values import Setting, read_builtin, settings_of
+from target_patterns_webhook.singer.intake import Intake
 from target_patterns_webhook.singer.messages import whole
 from target_patterns_webhook.singer.sdk_sink import (
     ASKS_FOR_MORE,
@@ -66,8 +67,12 @@ class Reader(GenericSingerReader[str]):
         if source is None:
             msg = "Standard input is closed, so there is nothing to read."
             raise NoInputError(msg)
-        self._target.run = Run(self._target)
-        return self._target.run.read(source)
+        if sys.stdout is None:
+            msg = "Standard output is closed, so states could not be written."
+            raise OutputError(msg)
+        target = self._target
+        target.run = Run(target.settings, target.make_intake, sys.stdout)
+        return target.run.read(source)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Read one line; a run does it without this."""
@@ -143,10 +148,17 @@ class TargetPatternsWebhook(Target):
         known = settings_of(schema)
         return {name: each for name, each in known.items() if name not in OWN}
 
-    @property
-    def needs_sdk(self) -> bool:
-        """Whether a setting asks for more than to pass a record's bytes on."""
-        return any(self.config.get(name) for name in ASKS_FOR_MORE)
+    def make_intake(self, **wiring: Any) -> Intake:  # noqa: ANN401 - as Intake's
+        """Return what takes the input: through the SDK where a setting asks for more.
+
+        More, that is, than to pass a record's bytes on.
+        """
+        storage = (self.config.get("batch_config") or {}).get("storage") or {}
+        wiring["storage"] = storage.get("params") or {}
+        if not any(self.config.get(name) for name in ASKS_FOR_MORE):
+            return Intake(self.settings, **wiring)
+        self.sdk_intake = SdkIntake(self.settings, transformer=self, **wiring)
+        return self.sdk_intake
 
     # Private in the SDK 0.54; tests/target/test_sdk_seams.py says when one changes.
 

@@ -150,8 +150,9 @@ class Delivery:
     def drain(self, timeout: float | None = None) -> bool:
         """Seal what is open and await the answers. Return whether nothing is left.
 
-        ``timeout`` in seconds. After ``stop`` it returns at once when nothing could be
-        sent before that. Raises the first failure.
+        Without a ``timeout``, in seconds, it returns when ``stop`` is called; with one,
+        after ``stop``, at once when nothing could be sent in time. Raises the first
+        failure.
         """
         with self._lock:
             until = None if timeout is None else self._clock() + timeout
@@ -160,6 +161,8 @@ class Delivery:
                 if self._outbox.seal():
                     self._work.notify_all()
                 left = None if until is None else until - self._clock()
+                if left is None and self._stopping:
+                    return False
                 if left is not None and (left <= 0 or self._hopeless(until)):
                     return False
                 self._wait(self._room, left)

@@ -7,7 +7,7 @@ it is made into bytes here and goes the way of all records.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from singer_sdk.exceptions import (
     InvalidJSONSchema,
@@ -26,9 +26,11 @@ from target_patterns_webhook.singer.schemas import Schema, for_sdk
 from target_patterns_webhook.singer.validator import Validator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from target_patterns_webhook.target import TargetPatternsWebhook
+    from singer_sdk.mapper import PluginMapper
+
+    from target_patterns_webhook.settings.settings import Settings
 
 ASKS_FOR_MORE = (
     "stream_maps",
@@ -39,20 +41,41 @@ ASKS_FOR_MORE = (
 RESHAPES = ("stream_maps", "flattening_enabled")
 
 
-class WebhookSink(Sink):
-    """A stream as the SDK has transformed it; its records go to the intake's tray."""
+class Transformer(Protocol):
+    """A target as this path needs it: the SDK's methods, and where records come out."""
 
-    intake: SdkIntake
+    sdk_intake: SdkIntake
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The settings, as the SDK has read them."""
+
+    @property
+    def mapper(self) -> PluginMapper:
+        """What holds the stream maps."""
+
+    def process_sdk_schema(self, message: dict[str, Any]) -> None:
+        """Announce a stream to the SDK's mapper and sinks."""
+
+    def process_sdk_record(self, message: dict[str, Any]) -> None:
+        """Send a record through the SDK's mapper and sink."""
+
+    def drain_all(self, *, is_endofpipe: bool = False) -> None:
+        """End the sinks."""
+
+
+class WebhookSink(Sink):
+    """A stream as the SDK has transformed it; its records go on to the intake."""
 
     def __init__(
         self,
-        target: TargetPatternsWebhook,
+        target: Any,  # noqa: ANN401 - the SDK's Target, and a Transformer
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
-        self.intake = target.sdk_intake
+        self.intake: SdkIntake = target.sdk_intake
         self.intake.new_stream(stream_name, self.schema, [])
 
     @property
@@ -97,11 +120,17 @@ class WebhookSink(Sink):
 class SdkIntake(Intake):
     """Sends each SCHEMA and RECORD through the target's SDK methods."""
 
-    target: TargetPatternsWebhook
     by_line = True
 
-    def __init__(self, *args: Any, **given: Any) -> None:  # noqa: ANN401 - as Intake's
-        super().__init__(*args, **given)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transformer: Transformer,
+        **wiring: Any,  # noqa: ANN401 - as Intake's
+    ) -> None:
+        super().__init__(settings, **wiring)
+        self._transformer = transformer
         self.came_out: list[tuple[str, bytes]] = []  # of the record in the SDK's hands
 
     def record(self, name: str, record: bytes, line: bytes) -> None:
@@ -119,12 +148,12 @@ class SdkIntake(Intake):
     def _transform(self, line: bytes) -> None:
         message = whole_record(line)
         name = message["stream"]
-        if name not in self.target.mapper.stream_maps:
+        if name not in self._transformer.mapper.stream_maps:
             raise self.no_schema(name)
         self.as_json(line)  # counts what the SDK writes as null
         self.came_out.clear()
         try:
-            self.target.process_sdk_record(message)
+            self._transformer.process_sdk_record(message)
         except MalformedError:
             raise
         except MissingKeyPropertiesError:
@@ -142,11 +171,11 @@ class SdkIntake(Intake):
 
     def announce(self, name: str, schema: Schema, keys: list[str]) -> None:
         """Let the SDK make sinks for a stream, or for what its map makes of it."""
-        reshaped = any(self.target.config.get(each) for each in RESHAPES)
+        reshaped = any(self._transformer.config.get(each) for each in RESHAPES)
         given = for_sdk(schema, keys, reshaped=reshaped)
         message = {"stream": name, "schema": given, "key_properties": keys}
         try:
-            self.target.process_sdk_schema(message)
+            self._transformer.process_sdk_schema(message)
         except InvalidJSONSchema as error:
             raise self._unusable_schema(name, error) from None
         except RecursionError:
@@ -169,4 +198,4 @@ class SdkIntake(Intake):
 
     def finish(self) -> None:
         """Let the SDK's sinks log their last counts."""
-        self.target.drain_all(is_endofpipe=True)
+        self._transformer.drain_all(is_endofpipe=True)
