@@ -42,7 +42,7 @@ class Output(SingerWriter):
     def __init__(self) -> None:
         """Start with nothing held, and no signal met."""
         super().__init__()
-        self.farewell: Callable[[], str] = lambda: ""
+        self.last_words: Callable[[], str] = lambda: ""
         self._held: list[bytes] = []
         self._size = 0
         self._writing = False
@@ -114,7 +114,7 @@ class Output(SingerWriter):
 
         All that must survive is out already, since states are flushed as they come.
         """
-        words = f"Stopped by {signal.Signals(signum).name}. {self.farewell()}"
+        words = f"Stopped by {signal.Signals(signum).name}. {self.last_words()}"
         last_words_in_a_handler(NAME, words.rstrip())
         os._exit(SIGNAL_EXIT + signum)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -26,12 +27,26 @@ THOUSAND = 1000
 MINUTE = 60
 
 
+@dataclass(slots=True)
+class Stats:
+    """What a run has done so far, in numbers."""
+
+    expected: int = 0  # rows that the passes begun so far have in all
+    planned: int = 0  # rows, as the server counted them, of the windows that passed
+    read: int = 0  # rows, as the server gave them
+    duplicates: int = 0  # of these, copies that were dropped
+    resent: int = 0  # rows that the recheck sent again
+    windows: int = 0  # that passed
+    halved: int = 0  # windows that were too much for one query
+
+
 class Progress:
     """Follows one run; `advance` is called with each batch that was written."""
 
     def __init__(
         self,
         traffic: Traffic,
+        stats: Stats,
         *,
         terminal: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -39,20 +54,16 @@ class Progress:
         """Show a live line on `terminal`; without one, log every few seconds."""
         self.events = 0
         self.reached = ""  # the last event's timestamp
-        self._share: float | None = None
         self._traffic = traffic
+        self._stats = stats
         self._clock = clock
         self._began = self._said = clock()
         self._line = _LiveLine(terminal) if terminal else None
 
-    def advance(self, events: int, reached: str, share: float | None = None) -> None:
-        """Note what was written, and say so if it is time to.
-
-        `share` is how much of the rows that this run planned is done, 0..1.
-        """
+    def advance(self, events: int, reached: str) -> None:
+        """Note what was written, and say so if it is time to."""
         self.events += events
         self.reached = reached or self.reached
-        self._share = share
         now = self._clock()
         if now - self._said < (LIVE_SECONDS if self._line else LOG_SECONDS):
             return
@@ -66,7 +77,8 @@ class Progress:
         """Say where the run is."""
         took = max(self._clock() - self._began, 1e-9)
         at = f", at {self.reached[:16].replace('T', ' ')} UTC" if self.reached else ""
-        share = "" if self._share is None else f" ({self._share:.0%})"
+        read, expected = self._stats.read, self._stats.expected
+        share = f" ({min(1.0, read / expected):.0%})" if expected else ""
         return (
             f"{self.events:,} events, {self.events / took:,.0f} events/s{at}{share}, "
             f"{traffic_words(self._traffic)}"
@@ -76,6 +88,19 @@ class Progress:
         """Take the live line away."""
         if self._line:
             self._line.close()
+
+    def summary(self, *, done: bool) -> str:
+        """Say what the run did, in one line."""
+        took = self._clock() - self._began
+        events, stats = self.events, self._stats
+        rate = f" ({events / took:,.0f} events/s)" if events and took else ""
+        reached = f", up to {self.reached}" if self.reached else ""
+        return (
+            f"{'Done' if done else 'Stopped'}: {events:,} events in {span(took)}{rate}"
+            f"{reached}. Rows planned {stats.planned:,}, read {stats.read:,}, "
+            f"duplicates dropped {stats.duplicates:,}, sent again "
+            f"{stats.resent:,}. {traffic_words(self._traffic)}"
+        )
 
 
 def terminal() -> TextIO | None:

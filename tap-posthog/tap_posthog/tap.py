@@ -13,6 +13,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
+from tap_posthog.api.client import Client
 from tap_posthog.cli.config_input import read_config, read_variables, warn_of_unknown
 from tap_posthog.cli.files import (
     bookmarks_of,
@@ -20,9 +21,8 @@ from tap_posthog.cli.files import (
     checked_state,
 )
 from tap_posthog.errors import ConfigError
-from tap_posthog.events.bookmark import Bookmark
-from tap_posthog.events.follow import TEST_SECONDS, Run
-from tap_posthog.events.scope import Scope
+from tap_posthog.events.follow import Run
+from tap_posthog.events.probe import PROBE_SECONDS, probe
 from tap_posthog.output import Output
 from tap_posthog.settings.schema import SETTINGS_SCHEMA
 from tap_posthog.settings.settings import OWN, Settings, with_defaults
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import click
 
 ALIASES = ("start_date",)
+STREAMS = {stream.name: stream for stream in (Events,)}
+KEYS = {name: stream.replication_key for name, stream in STREAMS.items()}
 
 
 class TapPostHog(Tap):
@@ -50,6 +52,11 @@ class TapPostHog(Tap):
         """The configuration, read and checked."""
         return Settings.from_config(self.config)
 
+    @functools.cached_property
+    def client(self) -> Client:
+        """What asks PostHog, for all streams: a limit that one meets holds for all."""
+        return Client(self.settings)
+
     @property
     def output(self) -> Output:
         """Where messages go."""
@@ -58,7 +65,7 @@ class TapPostHog(Tap):
     @override
     def discover_streams(self) -> Sequence[Stream]:
         """Declare the streams; nothing is asked of the server."""
-        return [Events(self)]
+        return [Events(self, output=self.output, read=self.read)]
 
     @classmethod
     def builtin(cls) -> dict[str, Setting]:
@@ -67,10 +74,10 @@ class TapPostHog(Tap):
         cls.append_builtin_config(schema)
         return settings_of(schema)
 
-    def run(self, columns: Sequence[str]) -> Run:
+    def read(self, columns: Sequence[str]) -> Run:
         """Make ready to read events with these columns."""
-        run = Run(self.settings, columns)
-        self.output.farewell = run.last_words
+        run = Run(self.client, self.settings, columns)
+        self.output.last_words = run.last_words
         return run
 
     @override
@@ -81,10 +88,10 @@ class TapPostHog(Tap):
             StateError: it is neither, or of another project.
 
         """
-        found = Bookmark.from_state(bookmarks_of(state).get(Events.name, {}))
-        if found.at:
-            whole = found.of(Scope.of(self.settings)).to_state()
-            super().load_state({"bookmarks": {Events.name: whole}})
+        found = bookmarks_of(state, {*STREAMS})
+        read = {n: STREAMS[n].whole_state(s, self.settings) for n, s in found.items()}
+        if whole := {name: state for name, state in read.items() if state}:
+            super().load_state({"bookmarks": whole})
 
     # Private in the SDK: it reports a bad value with the value, secrets included, and
     # refuses "10000" for 10000. One reader takes our own keys and the SDK's.
@@ -123,7 +130,8 @@ class TapPostHog(Tap):
             return
         given: _ConfigInput = ctx.params.get("config", _ConfigInput())
         tap = cls(config=given.config, parse_env_config=given.parse_env)
-        Run(tap.settings, (), patience=TEST_SECONDS).check()
+        with Client(tap.settings, patience=PROBE_SECONDS) as client:
+            probe(client, tap.settings)
         ctx.exit()
 
     @classmethod
@@ -139,7 +147,7 @@ class TapPostHog(Tap):
         try:
             super().invoke(
                 state=state and checked_state(state),
-                catalog=catalog and checked_catalog(catalog, Events.name),
+                catalog=catalog and checked_catalog(catalog, KEYS),
                 **options,
             )
         except ConfigValidationError as error:  # the SDK would log a line too many

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -10,15 +12,43 @@ from typing import TYPE_CHECKING, Any, cast
 from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.query.reader import Reader
 from tap_posthog.events.region import Key
+from tap_posthog.progress import Stats
 from tests.tap.running import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tap_posthog.events.batch import Batch
     from tap_posthog.settings.settings import Settings
     from tests.tap.model import Event, Model
 
+logger = logging.getLogger("tap-posthog")
 LATE = timedelta(hours=6)
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        self._lines.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def listening(lines: list[str]) -> Iterator[None]:
+    """Add to the lines what the tap logs meanwhile."""
+    handler, level = Lines(lines), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def choose(**more: Any) -> Settings:  # noqa: ANN401 - as `replace`
@@ -47,13 +77,16 @@ class History:
         reader = Reader(
             model,
             self.settings,
-            Bookmark.from_state(json.loads(json.dumps(self.state))),
             columns=("event",),
-            log=self.logged.append,
+            stats=Stats(),
             look_back=look_back,
         )
+        bookmark = Bookmark.from_state(json.loads(json.dumps(self.state)))
+        with listening(self.logged):
+            self._take(reader.batches(bookmark), stop)
+
+    def _take(self, batches: Iterator[Batch], stop: int | None) -> None:
         behind = 0
-        batches = reader.batches()
         for n, batch in enumerate(batches):
             self.sent += [Key(row.timestamp, row.uuid) for row in batch.rows]
             self.rows += cast("list[Event]", batch.rows)

@@ -1,7 +1,7 @@
 """A PostHog in memory, which answers the reader's questions by looking at each row.
 
 It stands in where a property test needs thousands of servers with arbitrary clocks;
-that it answers as ClickHouse does is `test_hogql_sandbox.py`'s to show.
+that it answers as ClickHouse does is `test_questions_sandbox.py`'s to show.
 """
 
 from __future__ import annotations
@@ -47,13 +47,6 @@ class Event:
         return (self.timestamp, self.uuid, self.event, self.distinct_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The rows of one answer."""
-
-    rows: list[Event]
-
-
 @dataclass
 class Model:
     """A server with a clock, a silent limit on rows, and one on what is too much."""
@@ -79,7 +72,7 @@ class Model:
             self._refuse(sum(map(len, found)) > self.most_counted)
         return self._answer(question, found)[: self.limit]
 
-    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+    def read(self, question: questions.Rows, *, divisible: bool = True) -> list[Event]:
         """Give a region's first rows in order, cut to the silent limit."""
         self._note(question)
         place = question.behind and _order(
@@ -100,7 +93,7 @@ class Model:
         )[: question.limit]
         if divisible and self.most_read is not None:
             self._refuse(len(rows) > self.most_read)
-        return Page(rows[: self.limit])
+        return rows[: self.limit]
 
     def stop(self) -> None:
         """Do nothing: no question of a model waits."""

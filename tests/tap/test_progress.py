@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from tap_posthog.api.client import Traffic
-from tap_posthog.progress import Progress, size, span, traffic_words
+from tap_posthog.progress import Progress, Stats, size, span, traffic_words
 
 EVENT = "2026-03-04T05:06:07.000008Z"
 
@@ -65,12 +65,13 @@ def test_traffic() -> None:
 def test_a_log_gets_a_line_every_few_seconds(caplog: pytest.LogCaptureFixture) -> None:
     """Not one for each batch; with the rate, the time reached and the share."""
     clock = Clock()
-    progress = Progress(Traffic(3, 5000), clock=clock)
+    progress = Progress(Traffic(3, 5000), stats := Stats(expected=50), clock=clock)
 
     with caplog.at_level(logging.INFO, "tap-posthog"):
         for second in range(1, 26):
             clock.seconds = second
-            progress.advance(1000, EVENT, second / 50)
+            stats.read = second
+            progress.advance(1000, EVENT)
 
     words = (
         "%d,000 events, 1,000 events/s, at 2026-03-04 05:06 UTC (%d%%), 5.0 kB, "
@@ -88,7 +89,7 @@ def test_a_terminal_gets_one_line_that_moves() -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     try:
-        progress = Progress(Traffic(), terminal=out, clock=clock)
+        progress = Progress(Traffic(), Stats(), terminal=out, clock=clock)
         clock.seconds = 1
         progress.advance(10, EVENT)
         logging.getLogger("tap-posthog").warning("rate limit")

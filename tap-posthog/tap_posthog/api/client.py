@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from tap_posthog.api import unanswered
 from tap_posthog.api.api_errors import code, detail, is_page, refusal
@@ -139,6 +139,14 @@ class Client:
         """
         self._waits.stop(cause)
         self._transport.abort()
+
+    def __enter__(self) -> Self:
+        """Give the client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of waits and connections."""
+        self.close()
 
     def close(self) -> None:
         """Let go of waits and connections."""

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import io
 import json
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Catalog
 
 from tap_posthog.errors import StateError
-from tap_posthog.events.bookmark import REPLICATION_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 BOM = "\ufeff"
-EVENTS = "events"
 # "ingested_before" alone stood in what an older version wrote for an empty project.
 KNOWN = {"replication_key_value", "ingested_before"}
-REPLICATION = {
-    "replication_key": (REPLICATION_KEY,),
-    "replication_method": ("INCREMENTAL", "FULL_TABLE"),
-}
+METHODS = ("INCREMENTAL", "FULL_TABLE")
 
 
 def checked_state(file: IO[str]) -> IO[str]:
@@ -44,8 +42,11 @@ def checked_state(file: IO[str]) -> IO[str]:
         return io.StringIO(last)
 
 
-def bookmarks_of(state: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - a file's
-    """Return a state's bookmarks, out of the STATE message or Meltano's wrapper.
+def bookmarks_of(
+    state: Any,  # noqa: ANN401 - a file's
+    streams: Collection[str],
+) -> dict[str, dict[str, Any]]:
+    """Return the streams' bookmarks, out of the STATE message or Meltano's wrapper.
 
     Raises:
         StateError: it is neither, or holds nothing that this tap knows.
@@ -58,9 +59,10 @@ def bookmarks_of(state: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - a f
     bookmarks = state.get("bookmarks") if isinstance(state, dict) else state
     if not state or (isinstance(bookmarks, dict) and not bookmarks):
         return {}
-    events = bookmarks.get(EVENTS) if isinstance(bookmarks, dict) else None
-    if isinstance(events, dict) and not (events and KNOWN.isdisjoint(events)):
-        return {EVENTS: events}
+    if isinstance(bookmarks, dict):
+        ours = {name: bookmarks[name] for name in streams if name in bookmarks}
+        if ours and all(map(_is_known, ours.values())):
+            return ours
     msg = (
         "The state holds no bookmark of this tap, which is of the form "
         '{"bookmarks": {"events": {"replication_key_value": "2026-11-21T10:00:00Z"}}}. '
@@ -69,8 +71,14 @@ def bookmarks_of(state: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - a f
     raise StateError(msg)
 
 
-def checked_catalog(file: IO[str], stream: str) -> IO[str]:
-    """Return the content of a catalog file, which must know the stream.
+def _is_known(bookmark: object) -> bool:
+    return isinstance(bookmark, dict) and not (bookmark and KNOWN.isdisjoint(bookmark))
+
+
+def checked_catalog(file: IO[str], keys: Mapping[str, str]) -> IO[str]:
+    """Return the content of a catalog file, which must know a stream of this tap.
+
+    `keys`: each stream's replication key.
 
     Raises:
         StateError: it is no Singer catalog, or not one of this tap.
@@ -79,32 +87,35 @@ def checked_catalog(file: IO[str], stream: str) -> IO[str]:
     text = _read(file, "catalog")
     try:
         catalog = _object(text)
-        events = Catalog.from_dict(catalog).get_stream(stream)
+        entries = Catalog.from_dict(catalog)
+        known = {name: entry for name in keys if (entry := entries.get_stream(name))}
     except (AttributeError, KeyError, TypeError, ValueError):
         msg = (
             f"The catalog {_name(file)} is not a Singer catalog; make a new one with "
             "--discover"
         )
         raise StateError(msg) from None
-    if events is None:
+    if not known:
         msg = (
-            f"The catalog {_name(file)} has no stream {stream}, so nothing would be "
-            "read; make a new one with --discover"
+            f"The catalog {_name(file)} has no stream {' or '.join(keys)}, so nothing "
+            "would be read; make a new one with --discover"
         )
         raise StateError(msg)
-    columns = events.schema.properties or {}
-    lacking = [key for key in events.key_properties or () if key not in columns]
-    if lacking:
-        msg = (
-            f"The catalog {_name(file)} names {', '.join(lacking)} as a key of {stream}"
-            " but has no such column; put it back, or make a new one with --discover"
-        )
-        raise StateError(msg)
-    _set_replication(catalog, stream)
+    for name, entry in known.items():
+        columns = entry.schema.properties or {}
+        lacking = [key for key in entry.key_properties or () if key not in columns]
+        if lacking:
+            msg = (
+                f"The catalog {_name(file)} names {', '.join(lacking)} as a key of "
+                f"{name} but has no such column; put it back, or make a new one with "
+                "--discover"
+            )
+            raise StateError(msg)
+        _set_replication(catalog, name, keys[name])
     return io.StringIO(json.dumps(catalog))
 
 
-def _set_replication(catalog: dict[str, Any], stream: str) -> None:
+def _set_replication(catalog: dict[str, Any], stream: str, key: str) -> None:
     """Put what the catalog says of replication where the SDK looks for it.
 
     Raises:
@@ -114,7 +125,7 @@ def _set_replication(catalog: dict[str, Any], stream: str) -> None:
     entry = next(e for e in catalog["streams"] if e["tap_stream_id"] == stream)
     of_stream = [e for e in entry.get("metadata", ()) if not e.get("breadcrumb")]
     given = [entry, *(each.get("metadata") or {} for each in of_stream)]
-    for name, takes in REPLICATION.items():
+    for name, takes in (("replication_key", (key,)), ("replication_method", METHODS)):
         forms = (name, name.replace("_", "-"), f"forced-{name.replace('_', '-')}")
         values = [each[form] for each in given for form in forms if each.get(form)]
         if values and str(values[-1]) not in takes:

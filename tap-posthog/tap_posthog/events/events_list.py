@@ -19,9 +19,9 @@ import msgspec
 from tap_posthog import raw_json, timestamps
 from tap_posthog.api.transport import Request
 from tap_posthog.errors import AuditError
+from tap_posthog.events.batch import Batch
 from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.event_names import EVERY, Names
-from tap_posthog.events.query.reader import Batch
 from tap_posthog.events.region import Key
 from tap_posthog.events.rows import normalized
 from tap_posthog.events.scope import Scope
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_posthog.api.client import Client
-    from tap_posthog.events.query.source import Row
+    from tap_posthog.events.batch import Row
     from tap_posthog.settings.settings import Settings
 
 LIMIT = 1000  # the list's own ceiling since May 2026
@@ -69,15 +69,13 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 class RestReader:
     """Reads what happened from the lookback's start on, a page at a time."""
 
-    def __init__(self, client: Client, settings: Settings, bookmark: Bookmark) -> None:
-        """Go on from a bookmark; without one, from `start_at` or the first event."""
+    def __init__(self, client: Client, settings: Settings) -> None:
+        """Take who asks; a follower's cycles share what was sent."""
         self._client = client
         self._settings = settings
         self._path = f"/api/projects/{settings.project_id}/events/"
         self._scope = Scope.of(settings)
-        self._bookmark = Bookmark(  # of one clock: the other is not shown here
-            at=bookmark.at, scope=bookmark.scope, widening=bookmark.widening
-        )
+        self._bookmark = Bookmark()
         self._said = False
         self._largest = 0  # page yet seen
         self._sent: set[Identity] = set()  # by a follower, and may come once more
@@ -92,13 +90,18 @@ class RestReader:
         """
         self._page(FIRST, FIRST + TICK)
 
-    def batches(self) -> Iterator[Batch]:
-        """Give a batch for each page, in the order of time.
+    def batches(self, bookmark: Bookmark) -> Iterator[Batch]:
+        """Give a batch for each page, in the order of time, behind a bookmark.
+
+        Without one it begins at `start_at` or with the first event.
 
         Raises:
             AuditError: more events share a timestamp than one page holds.
 
         """
+        self._bookmark = Bookmark(  # of one clock: the other is not shown here
+            at=bookmark.at, scope=bookmark.scope, widening=bookmark.widening
+        )
         self.probe()  # the list knows no now(); its answers say when they were written
         end = self._end()
         if not self._said:  # of a follower's cycles the first one says so

@@ -18,7 +18,7 @@ from tap_posthog import raw_json, timestamps
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_posthog.events.query.source import Row
+    from tap_posthog.events.batch import Row
 
 TIMESTAMP_COLUMNS = ("timestamp", "created_at")
 TEXT_COLUMNS = ("uuid", *TIMESTAMP_COLUMNS)

@@ -19,15 +19,26 @@ from typing_extensions import override
 
 from tap_posthog.events.bookmark import REPLICATION_KEY, Bookmark
 from tap_posthog.events.rows import LineWriter, decoded
+from tap_posthog.events.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
 
-    from tap_posthog.events.query.source import Row
-    from tap_posthog.tap import TapPostHog
+    from tap_posthog.events.batch import Row
+    from tap_posthog.events.follow import Run
+    from tap_posthog.output import Output
+    from tap_posthog.settings.settings import Settings
 
 LINES = 1000  # made at once, so that a target has work while the next are made
 
@@ -64,14 +75,33 @@ class Events(Stream):
     replication_key = REPLICATION_KEY
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # values stay as they are
 
-    def __init__(self, tap: TapPostHog) -> None:
-        """Declare the columns; the optional one only where it is asked for."""
+    def __init__(
+        self, tap: Tap, *, output: Output, read: Callable[[Sequence[str]], Run]
+    ) -> None:
+        """Declare the columns; the optional one only where it is asked for.
+
+        `read` makes ready to read events with some columns.
+        """
         schema = SCHEMA
         if tap.config.get("include_person_properties"):
             schema = {**SCHEMA, "properties": SCHEMA["properties"] | PERSON_PROPERTIES}
         super().__init__(tap, schema=schema)
-        self._posthog = tap
+        self._output = output
+        self._read = read
         self._given = 0  # records, for a dry run's limit
+
+    @classmethod
+    def whole_state(
+        cls, state: Mapping[str, Any], settings: Settings
+    ) -> dict[str, Any] | None:
+        """Return this stream's state in today's form. None: it says nothing.
+
+        Raises:
+            StateError: it cannot be read, or is of another project.
+
+        """
+        bookmark = Bookmark.from_state(state)
+        return bookmark.of(Scope.of(settings)).to_state() if bookmark.at else None
 
     @property
     def columns(self) -> list[str]:
@@ -128,10 +158,10 @@ class Events(Stream):
         passed_on = write_messages and self.is_passed_on
         writer = LineWriter(self.name, columns)
         with (
-            self._posthog.output,
+            self._output,
             self.get_record_counter() as counter,
             self.get_sync_timer(),
-            self._posthog.run(columns) as run,
+            self._read(columns) as run,
         ):
             for batch in run.batches(self.bookmark):
                 if passed_on:
@@ -148,13 +178,15 @@ class Events(Stream):
                     if write_messages:
                         self._write_state_message()
 
-    def _pass_on(self, writer: LineWriter, rows: list[Row]) -> None:
+    def _pass_on(self, writer: LineWriter, rows: Sequence[Row]) -> None:
         extracted = datetime.now(UTC).isoformat()
         for first in range(0, len(rows), LINES):
             lines = writer.lines(rows[first : first + LINES], extracted)
-            self._posthog.output.write_lines(lines)
+            self._output.write_lines(lines)
 
-    def _records(self, rows: list[Row], columns: list[str]) -> Iterator[dict[str, Any]]:
+    def _records(
+        self, rows: Sequence[Row], columns: list[str]
+    ) -> Iterator[dict[str, Any]]:
         for row in rows:
             self._check_max_record_limit(current_record_index=self._given)
             self._given += 1

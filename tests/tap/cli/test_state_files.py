@@ -14,6 +14,7 @@ from meltano.core.utils import merge as _merge
 
 from tap_posthog.cli.files import bookmarks_of, checked_catalog, checked_state
 from tap_posthog.errors import StateError
+from tap_posthog.tap import KEYS
 from tests.tap.running import Outcome, config, run, run_here
 from tests.tap.test_scenarios import assert_each_once, insert, run_on, stored
 
@@ -218,13 +219,13 @@ def test_a_state_of_another_project_or_host_stops_the_run(
 )
 def test_a_state_is_taken_out_of_what_is_around_it(wrapped: dict[str, Any]) -> None:
     """`meltano state get` and a target's messages can be handed on as they are."""
-    assert bookmarks_of(wrapped) == OURS["bookmarks"]
+    assert bookmarks_of(wrapped, {"events"}) == OURS["bookmarks"]
 
 
 @pytest.mark.parametrize("empty", [{}, None, {"bookmarks": {}}, {"singer_state": {}}])
 def test_an_empty_state_is_a_first_run(empty: object) -> None:
     """Also inside what may be around one."""
-    assert bookmarks_of(empty) == {}
+    assert bookmarks_of(empty, {"events"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -247,7 +248,7 @@ def test_an_empty_state_is_a_first_run(empty: object) -> None:
 def test_a_state_that_holds_nothing_known_is_refused(state: object) -> None:
     """Taken for none, it would send everything again, without a word."""
     with pytest.raises(StateError, match="holds no bookmark of this tap"):
-        bookmarks_of(state)
+        bookmarks_of(state, {"events"})
 
 
 LAST = json.dumps(OURS)
@@ -311,7 +312,7 @@ def test_full_table_reads_everything_again(
     """Wherever the catalog says so."""
     insert(sandbox, 10)
     first = run_on(sandbox)
-    given = json.load(checked_catalog(io.StringIO(catalog(**entry)), "events"))
+    given = json.load(checked_catalog(io.StringIO(catalog(**entry)), KEYS))
 
     again = run_here(config(sandbox), state=first.states[-1], catalog=given)
     incremental = run_on(sandbox, again)
@@ -338,12 +339,12 @@ def test_a_replication_that_the_stream_does_not_have_is_refused(
 ) -> None:
     """The state would be of another key than the schema says."""
     with pytest.raises(StateError, match=says):
-        checked_catalog(io.StringIO(catalog(**entry)), "events")
+        checked_catalog(io.StringIO(catalog(**entry)), KEYS)
 
 
 def test_a_catalog_may_begin_with_a_bom() -> None:
     """As a configuration may."""
-    found = json.load(checked_catalog(io.StringIO("\ufeff" + catalog()), "events"))
+    found = json.load(checked_catalog(io.StringIO("\ufeff" + catalog()), KEYS))
 
     assert found["streams"][0]["replication_method"] == "INCREMENTAL"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_posthog.api.client import Client
 from tap_posthog.errors import AuthError
 from tap_posthog.events import events_list
 from tap_posthog.events.bookmark import Bookmark
@@ -60,7 +61,8 @@ def follow(sandbox: Sandbox, pauses: Pauses, **more: object) -> Run:
     given = settings(**config(sandbox, **more))
     with (
         pytest.raises(EnoughError),
-        Run(given, ["event"], clock=pauses.clock, sleep=pauses.sleep) as run,
+        Client(given) as client,
+        Run(client, given, ["event"], clock=pauses.clock, sleep=pauses.sleep) as run,
     ):
         for _ in run.batches(Bookmark()):
             pass
@@ -142,7 +144,7 @@ def test_a_follower_of_the_events_list_forgets_what_it_will_not_read_again(
     )
 
     assert run.last_words().startswith("3,000 events were sent")
-    kept = run._rest._sent  # type: ignore[union-attr]  # noqa: SLF001 - its memory
+    kept = run._events_list._sent  # type: ignore[union-attr]  # noqa: SLF001 - its memory
     assert 59 <= len(kept) < 1500
 
 
@@ -218,7 +220,8 @@ def test_a_run_that_another_page_ended_says_why() -> None:
         given = settings(base_url=url, page_size=100, max_concurrent_queries=2)
         with (
             pytest.raises(AuthError, match=r"does not know the API key \(401\)"),
-            Run(given, ["event"]) as run,
+            Client(given) as client,
+            Run(client, given, ["event"]) as run,
         ):
             for _ in run.batches(Bookmark()):
                 pass
@@ -255,13 +258,14 @@ def test_a_follower_stays_flat(cycles: int) -> None:
         given = settings(base_url=url, follow_seconds=60)
         with (
             pytest.raises(EnoughError),
-            Run(given, [], clock=pauses.clock, sleep=pauses.sleep) as run,
+            Client(given) as client,
+            Run(client, given, [], clock=pauses.clock, sleep=pauses.sleep) as run,
         ):
             for _ in run.batches(at):
                 pass
 
     assert len(pauses.slept) == cycles
-    # Each connection has two ends here; as many as queries may be under way.
+    # Each connection has two ends here; as many as queries may be in flight.
     assert max(pauses.sockets) - min(pauses.sockets) <= 4
     assert max(pauses.threads) == 0
     warm = pauses.memory[len(pauses.memory) // 3]

@@ -1,10 +1,11 @@
 """The small questions: how many rows are where. Asks them, and halves what is too much.
 
-What follows from a count is `plan.py`'s and `ledger.py`'s.
+What follows from a count is `plan.py`'s and `recheck.py`'s.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,13 +16,15 @@ from tap_posthog.events.query import questions
 from tap_posthog.events.query.plan import UNKNOWN, Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor, Future
     from datetime import timedelta
 
     from tap_posthog.events.query.plan import Count, Planner, Window
     from tap_posthog.events.query.source import Source
     from tap_posthog.events.region import Region
+
+logger = logging.getLogger("tap-posthog")
 
 
 class Extents(NamedTuple):
@@ -36,16 +39,10 @@ class Extents(NamedTuple):
 class Counts:
     """Asks a source for counts, through the pool that bounds what is in flight."""
 
-    def __init__(
-        self,
-        source: Source,
-        pool: Executor,
-        log: Callable[[str], None],
-    ) -> None:
+    def __init__(self, source: Source, pool: Executor) -> None:
         """Take who answers, and who asks."""
         self._source = source
         self._pool = pool
-        self._log = log
         self._in_smaller_parts = False  # said once a run
 
     def now(self) -> datetime:
@@ -141,7 +138,7 @@ class Counts:
         except TooHeavyError:
             if planner.too_heavy(question):
                 if not self._in_smaller_parts:
-                    self._log(
+                    logger.info(
                         "Counting in smaller parts: too many events for one query"
                     )
                 self._in_smaller_parts = True

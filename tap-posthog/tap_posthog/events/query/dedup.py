@@ -17,8 +17,8 @@ from tap_posthog.timestamps import HOUR_LENGTH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_posthog.events.batch import Row
     from tap_posthog.events.query.recheck import Ledger
-    from tap_posthog.events.query.source import Row
 
 
 class Dedup:

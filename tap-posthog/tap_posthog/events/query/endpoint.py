@@ -7,34 +7,23 @@ in UTC (`convertToProjectTimezone`: times may else be the project's).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tap_posthog import raw_json
+from tap_posthog import raw_json, timestamps
 from tap_posthog.api.transport import Request
 from tap_posthog.errors import QueryError
-from tap_posthog.events.query.shapes import check
+from tap_posthog.events.query import questions
 from tap_posthog.events.rows import RowReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tap_posthog.api.client import Client
     from tap_posthog.events.query.questions import Question, Rows
 
+    Kind = Callable[[object], bool]
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The rows of one answer, and the bytes that it took."""
-
-    rows: list[Any]
-    nbytes: int
-
-    def __len__(self) -> int:
-        """Count the rows."""
-        return len(self.rows)
 
 
 class QuerySource:
@@ -54,15 +43,14 @@ class QuerySource:
 
         """
 
-        def parse(body: bytes) -> tuple[list[list[Any]], object]:
-            found, error = _results(body)
-            if not error:
-                check(question, found)
-            return found, error
+        def results(body: bytes) -> list[list[Any]]:
+            found = self._results(body)
+            check(question, found)
+            return found
 
-        return self._post(question.sql(), parse, divisible=divisible)
+        return self._post(question.sql(), results, divisible=divisible)
 
-    def read(self, question: Rows, *, divisible: bool = True) -> Page:
+    def read(self, question: Rows, *, divisible: bool = True) -> list[Any]:
         """Return a page of rows.
 
         Raises:
@@ -74,11 +62,12 @@ class QuerySource:
         if reader is None:
             reader = self._readers[names] = RowReader(names)
 
-        def page(body: bytes) -> tuple[Page, object]:
+        def rows(body: bytes) -> list[Any]:
             found, error = reader.read(body)
-            return Page(found, len(body)), error
+            self._check(error)
+            return found
 
-        return self._post(question.sql(), page, divisible=divisible)
+        return self._post(question.sql(), rows, divisible=divisible)
 
     def stop(self, cause: BaseException | None = None) -> None:
         """End every wait and request of the client, which fail with the cause then."""
@@ -91,15 +80,9 @@ class QuerySource:
             MissingEndpointError: the server is too old to have the endpoint.
 
         """
-        self._post("select 1", _results, divisible=False)
+        self._post("select 1", self._results, divisible=False)
 
-    def _post(
-        self,
-        sql: str,
-        parse: Callable[[bytes], tuple[T, object]],
-        *,
-        divisible: bool,
-    ) -> T:
+    def _post(self, sql: str, parse: Callable[[bytes], T], *, divisible: bool) -> T:
         query = {
             "kind": "HogQLQuery",
             "query": sql,
@@ -107,20 +90,76 @@ class QuerySource:
         }
         body = json.dumps({"query": query, "refresh": "force_blocking"}).encode()
         request = Request(method="POST", path=self._path, body=body)
-        found, error = self._client.call(request, parse, divisible=divisible)
+        return self._client.call(request, parse, divisible=divisible)
+
+    def _results(self, body: bytes) -> list[list[Any]]:
+        response = raw_json.loads(body.decode("utf-8", "replace"))
+        if isinstance(response, dict):
+            self._check(response.get("error"))
+        if not isinstance(response, dict) or not isinstance(
+            response.get("results"), list
+        ):
+            msg = "the answer has no results"
+            raise ValueError(msg)  # noqa: TRY004 - whatever it is, it is no answer
+        return cast("list[list[Any]]", response["results"])
+
+    def _check(self, error: object) -> None:
+        """Raise QueryError for what PostHog says with status 200 that went wrong."""
         if error:
             said = self._client.scrubbed(" ".join(str(error).split()))
-            refused = QueryError(f"PostHog could not answer the query: {said[:300]}")
-            self._client.stop(refused)
-            raise refused
-        return found
+            msg = f"PostHog could not answer the query: {said[:300]}"
+            raise QueryError(msg)
 
 
-def _results(body: bytes) -> tuple[list[list[Any]], object]:
-    response = raw_json.loads(body.decode("utf-8", "replace"))
-    if isinstance(response, dict) and response.get("error"):
-        return [], response["error"]
-    if not isinstance(response, dict) or not isinstance(response.get("results"), list):
-        msg = "the answer has no results"
-        raise ValueError(msg)  # noqa: TRY004 - whatever it is, it is no answer
-    return response["results"], None
+def check(question: Question, rows: Sequence[Any]) -> None:
+    """Raise ValueError where the rows do not answer a question.
+
+    Such an answer is not PostHog's, whatever sent it: it is asked for again. More
+    columns than these do no harm.
+    """
+    match question:
+        case questions.Clock():
+            _check(rows, _timestamp, one=True)
+        case questions.Distinct():
+            _check(rows, _whole, one=True)
+        case questions.Hours():
+            _check(rows, _pairs, one=True)
+        case questions.Histogram():
+            _check(rows, _whole, _whole)
+        case questions.Extent(settle=None):
+            _check(rows, _whole, _whole, _timestamp, _timestamp)
+        case questions.Extent():
+            _check(rows, _whole, _whole, _timestamp, _timestamp, _timestamp)
+
+
+def _check(rows: Sequence[Any], *kinds: Kind, one: bool = False) -> None:
+    fits = all(
+        isinstance(row, list)
+        and len(row) >= len(kinds)
+        and all(fits(cell) for fits, cell in zip(kinds, row, strict=False))
+        for row in rows
+    )
+    if not fits or (one and len(rows) != 1):
+        msg = "the answer is of another shape than the question"
+        raise ValueError(msg)
+
+
+def _whole(cell: object) -> bool:
+    if isinstance(cell, str):  # as ClickHouse writes 64 bits where it is told to
+        return cell.isascii() and cell.isdigit()
+    return isinstance(cell, int) and not isinstance(cell, bool)
+
+
+def _timestamp(cell: object) -> bool:
+    try:
+        timestamps.read(str(cell))
+    except ValueError:
+        return False
+    return isinstance(cell, str)
+
+
+def _pairs(cell: object) -> bool:
+    return isinstance(cell, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(map(_whole, pair))  # noqa: PLR2004 - a pair
+        for pair in cell
+    )

@@ -16,39 +16,35 @@ comes where the bookmark is one whole rectangle, as that is what the ledger coun
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_posthog import timestamps
 from tap_posthog.errors import MissingEndpointError
+from tap_posthog.events.batch import Batch
+from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.query.counts import Counts
 from tap_posthog.events.query.recheck import Ledger
-from tap_posthog.events.query.windows import Stats, WindowReader
+from tap_posthog.events.query.windows import WindowReader
 from tap_posthog.events.region import Key, Region
 from tap_posthog.events.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tap_posthog.events.bookmark import Bookmark
     from tap_posthog.events.query.counts import Extents
     from tap_posthog.events.query.plan import Cell
-    from tap_posthog.events.query.source import Row, Source
+    from tap_posthog.events.query.source import Source
+    from tap_posthog.progress import Stats
     from tap_posthog.settings.settings import Settings
 
-Advance = Callable[["Bookmark", Key], "Bookmark"]
+Advance = Callable[[Bookmark, Key], Bookmark]
+logger = logging.getLogger("tap-posthog")
 
 ARRIVED = 2  # pages that wait or are decoded, while others are still asked for
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows to write, then the bookmark that is safe behind them. None: not yet one."""
-
-    rows: list[Row]
-    bookmark: Bookmark | None
 
 
 class Reader:
@@ -58,49 +54,47 @@ class Reader:
         self,
         source: Source,
         settings: Settings,
-        bookmark: Bookmark,
         *,
         columns: Sequence[str],
-        log: Callable[[str], None],
+        stats: Stats,
         look_back: bool = True,
         first: bool = True,
     ) -> None:
-        """Take where to start, and which columns to ask for beside the key.
+        """Take which columns to ask for beside the key.
 
         Args:
             source: Answers the questions.
             settings: What the user turned.
-            bookmark: What has been emitted before.
             columns: HogQL's fields, by the stream's names.
-            log: Takes one line about each decision that a user should know of.
+            stats: Counts what is done.
             look_back: Whether late arrivals are looked for and hours rechecked. A
                 follower does not in each cycle; the bookmark remembers what it owes.
             first: Whether this is a run's first cycle, which says what it reads.
 
         """
-        self.bookmark = bookmark
-        self.stats = Stats()
+        self.bookmark = Bookmark()
+        self._stats = stats
         self._source = source
         self._settings = settings
         self._columns = tuple(columns)
-        self._log = log
         self._look_back = look_back
         self._first = first
         self._scope = Scope.of(settings)
         self._window = settings.late_window
         self._ledger = Ledger({}, (), self._scope, self._window)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self, bookmark: Bookmark) -> Iterator[Batch]:
         """Read all there is, in order. Its threads end with it, however it ends.
 
         Raises:
             TapError: after the good batches before it.
 
         """
+        self.bookmark = bookmark
         workers = self._settings.max_concurrent_queries + ARRIVED
         pool = ThreadPoolExecutor(workers, thread_name_prefix="query")
         try:
-            self._counts = Counts(self._source, pool, self._log)
+            self._counts = Counts(self._source, pool)
             self._windows = WindowReader(
                 self._source,
                 pool,
@@ -109,9 +103,8 @@ class Reader:
                 columns=self._columns,
                 page=self._settings.page_size,
                 audit=self._settings.audit,
-                log=self._log,
+                stats=self._stats,
             )
-            self.stats = self._windows.stats
             yield from self._run()
         except MissingEndpointError:  # another source goes on with the same client
             raise
@@ -132,15 +125,16 @@ class Reader:
             found = None
             until = timestamps.before(self._counts.now(), self._settings.settle)
         if self.bookmark.horizon and until < self.bookmark.horizon:
-            self._log(
-                f"Nothing to read yet: the state has all that PostHog ingested before "
-                f"{timestamps.spell(self.bookmark.horizon)}, and its clock less "
-                f"settle_seconds says {timestamps.spell(until)}"
+            logger.info(
+                "Nothing to read yet: the state has all that PostHog ingested before "
+                "%s, and its clock less settle_seconds says %s",
+                timestamps.spell(self.bookmark.horizon),
+                timestamps.spell(until),
             )
             return
         if self._first:
             before = f"as ingested before {timestamps.spell(until)}"
-            self._log(self._scope.reading(self.bookmark.at, before))
+            logger.info("%s", self._scope.reading(self.bookmark.at, before))
         self._ledger = Ledger.of(
             self.bookmark,
             self._scope,
@@ -181,9 +175,12 @@ class Reader:
         if old and (regions or old != new):
             was = self.bookmark.widening.scope if self.bookmark.widening else old
             rows = sum(cell.rows for each in cells for cell in each if cell.counted)
-            self._log(
-                f"The state is of {was}, the settings ask for {new}: what this adds "
-                f"behind the bookmark, {rows:,} events, is read first"
+            logger.info(
+                "The state is of %s, the settings ask for %s: what this adds behind "
+                "the bookmark, %s events, is read first",
+                was,
+                new,
+                f"{rows:,}",
             )
         for region, found in zip(regions, cells, strict=True):
             yield from self._pass(region, found, type(self.bookmark).widened_to)
@@ -194,9 +191,11 @@ class Reader:
         """Say once a run how many events are dated in the future."""
         if self._first and found.ahead:
             last = timestamps.spell(timestamps.read(found.ahead_until))
-            self._log(
-                f"{found.ahead:,} events are dated in the future, up to {last}: each "
-                "is sent by a run after its time has come"
+            logger.info(
+                "%s events are dated in the future, up to %s: each is sent by a run "
+                "after its time has come",
+                f"{found.ahead:,}",
+                last,
             )
 
     def _news(self) -> Extents | None:
@@ -265,14 +264,11 @@ class Reader:
         """Read one region; the bookmark advances with each window that passed."""
         if region is None:
             return
-        last: Row | None = None
-        for piece in self._windows.read(region, cells, self._ledger):
-            last = piece.rows[-1] if piece.rows else last
-            if piece.passed and last:
-                key = Key(last.timestamp, last.uuid)
-                yield self._safe(advance(self.bookmark, key), piece.rows)
-            else:
-                yield Batch(piece.rows, None)
+
+        def reached(key: Key) -> Bookmark:
+            return self._stand_at(advance(self.bookmark, key))
+
+        yield from self._windows.read(region, cells, self._ledger, reached)
 
     def _recheck(self) -> Iterator[Batch]:
         """Send the hours again that have grown behind the bookmark."""
@@ -281,21 +277,25 @@ class Reader:
             return
         counts = self._counts.by_hour(region, self._window)
         for hour in self._ledger.compare(counts):
-            self._log(
-                f"Some events that PostHog ingested during the hour from {hour}:00Z "
-                f"were not visible when it was read: sending that hour again"
+            logger.info(
+                "Some events that PostHog ingested during the hour from %s:00Z were "
+                "not visible when it was read: sending that hour again",
+                hour,
             )
             region = self._ledger.hour_region(hour, self.bookmark)
             (cells,) = self._counts.extents([region]).cells
             sent = 0
-            for piece in self._windows.read(region, cells, None):
-                sent += len(piece.rows)
-                yield Batch(piece.rows, None)
-            self.stats.resent += sent
+            for batch in self._windows.read(region, cells, None):
+                sent += len(batch.rows)
+                yield batch
+            self._stats.resent += sent
             self._ledger.put(hour, sent)
             yield self._safe(self.bookmark)
 
-    def _safe(self, bookmark: Bookmark, rows: list[Row] | None = None) -> Batch:
-        """Move the bookmark, and hand it out behind the rows that it covers."""
+    def _safe(self, bookmark: Bookmark) -> Batch:
+        return Batch([], self._stand_at(bookmark))
+
+    def _stand_at(self, bookmark: Bookmark) -> Bookmark:
+        """Move the bookmark to where it is safe, with what was counted on the way."""
         self.bookmark = replace(bookmark, ledger=self._ledger.counts)
-        return Batch(rows or [], self.bookmark)
+        return self.bookmark

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from tap_posthog.events.batch import Row
     from tap_posthog.events.bookmark import Bookmark
-    from tap_posthog.events.query.source import Row
     from tap_posthog.events.scope import Scope
 
 HOUR = timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""What the reader needs of a source of events. Declares; does nothing."""
+"""What the reader needs of a server that counts. Declares; does nothing."""
 
 from __future__ import annotations
 
@@ -7,39 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_posthog.events.batch import Row
     from tap_posthog.events.query import questions
-
-
-class Row(Protocol):
-    """One event. Instants are text of `timestamps.spell`'s form, uuids lower case."""
-
-    @property
-    def timestamp(self) -> str:
-        """When it happened, as its sender says."""
-
-    @property
-    def uuid(self) -> str:
-        """Which it is."""
-
-    @property
-    def created_at(self) -> str:
-        """When PostHog ingested it."""
-
-    @property
-    def event(self) -> object:
-        """Its name; equal for equal names, whatever it is."""
-
-    @property
-    def distinct_id(self) -> object:
-        """Whom it is about; likewise."""
-
-
-class Page(Protocol):
-    """What one query gave."""
-
-    @property
-    def rows(self) -> Sequence[Row]:
-        """The rows, in the order of the answer."""
 
 
 class Source(Protocol):
@@ -55,7 +24,9 @@ class Source(Protocol):
     ) -> list[list[Any]]:
         """Return the results of a small question, decoded; instants are text."""
 
-    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+    def read(
+        self, question: questions.Rows, *, divisible: bool = True
+    ) -> Sequence[Row]:
         """Return rows, of which only the key columns need be decoded."""
 
     def stop(self) -> None:

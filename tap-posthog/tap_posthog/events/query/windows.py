@@ -7,56 +7,38 @@ gave.
 
 from __future__ import annotations
 
-import operator
+import logging
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tap_posthog import raw_json, timestamps
 from tap_posthog.errors import AuditError, TapError, TooHeavyError
+from tap_posthog.events.batch import Batch
 from tap_posthog.events.query import questions
 from tap_posthog.events.query.dedup import Dedup
 from tap_posthog.events.query.plan import Cell, Planner, Window
-from tap_posthog.events.region import Place
+from tap_posthog.events.region import Key, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
+    from tap_posthog.events.batch import Row
+    from tap_posthog.events.bookmark import Bookmark
     from tap_posthog.events.query.counts import Counts
     from tap_posthog.events.query.recheck import Ledger
-    from tap_posthog.events.query.source import Page, Row, Source
+    from tap_posthog.events.query.source import Source
     from tap_posthog.events.region import Region
+    from tap_posthog.progress import Stats
+
+    Reached = Callable[[Key], Bookmark]
+
+logger = logging.getLogger("tap-posthog")
 
 HALVED_IN_A_ROW = 3  # windows, before all that follow are planned smaller
-
-
-@dataclass(slots=True)
-class Stats:
-    """What a run has done so far: the audit's figures, for logs."""
-
-    expected: int = 0  # rows that the passes begun so far have in all
-    planned: int = 0  # rows, as the server counted them, of the windows that passed
-    read: int = 0  # rows, as the server gave them
-    duplicates: int = 0  # of these, copies that were dropped
-    resent: int = 0  # rows that the recheck sent again
-    windows: int = 0  # that passed
-    halved: int = 0  # windows that were too much for one query
-
-    def __add__(self, other: Stats) -> Stats:
-        """Count two runs together."""
-        mine, theirs = astuple(self), astuple(other)
-        return Stats(*map(operator.add, mine, theirs))
-
-
-class Piece(NamedTuple):
-    """Some rows of a window, in order and without copies."""
-
-    rows: list[Row]
-    passed: bool  # the window is read, and compared
 
 
 class WindowReader:
@@ -72,10 +54,10 @@ class WindowReader:
         columns: tuple[str, ...],
         page: int,
         audit: bool,
-        log: Callable[[str], None],
+        stats: Stats,
     ) -> None:
         """Hold at most `ahead` pages of `page` rows beside the one that is used."""
-        self.stats = Stats()
+        self.stats = stats
         self._source = source
         self._pool = pool
         self._counts = counts
@@ -83,26 +65,33 @@ class WindowReader:
         self._columns = columns
         self._page = page
         self._audit = audit
-        self._log = log
+        self._last: Row | None = None  # of the region that is read
+        self._reached: Reached | None = None
 
     def read(
-        self, region: Region, cells: Sequence[Cell], ledger: Ledger | None
-    ) -> Iterator[Piece]:
+        self,
+        region: Region,
+        cells: Sequence[Cell],
+        ledger: Ledger | None,
+        reached: Reached | None = None,
+    ) -> Iterator[Batch]:
         """Read a region in order. The next pages are in flight while one is used.
 
         Args:
             region: Which rows.
             cells: Where they lie, as far as is known.
             ledger: Counts the rows, where there is one.
+            reached: Gives the bookmark that is safe once all up to a key has passed.
 
         Raises:
             AuditError: the server counts rows in a window that it does not give.
 
         """
+        self._last, self._reached = None, reached
         self.stats.expected += sum(cell.rows for cell in cells if cell.counted)
         planner = Planner(region.first_tick, region.end_tick, cells, self._page)
         windows = self._counts.windows(region, planner)
-        ahead: deque[tuple[Window, Future[Page]]] = deque()
+        ahead: deque[tuple[Window, Future[Sequence[Row]]]] = deque()
         in_a_row, more = 0, True
         while more or ahead:
             while more and len(ahead) < self._most_ahead:
@@ -122,13 +111,13 @@ class WindowReader:
         self,
         region: Region,
         windows: Iterator[Window],
-        ahead: deque[tuple[Window, Future[Page]]],
+        ahead: deque[tuple[Window, Future[Sequence[Row]]]],
     ) -> bool:
         """Put one more page in flight. What fails waits for its turn, as pages do."""
         try:
             window = next(windows, None)
         except TapError as error:
-            failed: Future[Page] = Future()
+            failed: Future[Sequence[Row]] = Future()
             failed.set_exception(error)
             ahead.append((Window(0, 0, 0), failed))
             return False
@@ -141,10 +130,10 @@ class WindowReader:
         self,
         region: Region,
         window: Window,
-        first: Future[Page],
+        first: Future[Sequence[Row]],
         page_size: int,
         ledger: Ledger | None,
-    ) -> Iterator[Piece]:
+    ) -> Iterator[Batch]:
         """Read a window to its end, and compare what it gave with what was counted."""
         part = region.between(window.start, window.end)
         try:
@@ -157,11 +146,11 @@ class WindowReader:
             page = self._submit(part, divisible=False).result()
         dedup, read, events = Dedup(ledger), 0, 0
         while True:
-            rows = dedup.keep(page.rows)
-            read, events = read + len(page.rows), events + len(rows)
-            if read == window.rows or not page.rows:
+            rows = dedup.keep(page)
+            read, events = read + len(page), events + len(rows)
+            if read == window.rows or not page:
                 break
-            yield Piece(rows, passed=False)
+            yield self._batch(rows)
             page = self._next(part, page, page_size)
         if read < window.rows and self._audit:
             self._compare(part, events)
@@ -169,33 +158,42 @@ class WindowReader:
         self.stats.read += read
         self.stats.duplicates += dedup.dropped
         self.stats.windows += 1
-        yield Piece(rows, passed=True)
+        yield self._batch(rows, passed=True)
 
-    def _next(self, part: Region, page: Page, page_size: int) -> Page:
+    def _batch(self, rows: Sequence[Row], *, passed: bool = False) -> Batch:
+        """Give rows on; behind a window that has passed, a bookmark too."""
+        self._last = last = rows[-1] if rows else self._last
+        if not passed or last is None or self._reached is None:
+            return Batch(rows, None)
+        return Batch(rows, self._reached(Key(last.timestamp, last.uuid)))
+
+    def _next(self, part: Region, page: Sequence[Row], page_size: int) -> Sequence[Row]:
         """Read on behind a page's last row: that a page is short proves nothing."""
-        limit, behind = min(page_size, self._page), _place(page.rows[-1])
+        limit, behind = min(page_size, self._page), _place(page[-1])
         while True:
             try:
                 found = self._submit(part, limit, behind, divisible=limit > 1).result()
                 break
             except TooHeavyError:
                 limit //= 2
-        if len(found.rows) == len(page.rows) < limit:
-            self._log(
-                f"PostHog gives at most {len(found.rows):,} events in one query, fewer "
-                f"than page_size: reading in windows of that size from here on"
+        if len(found) == len(page) < limit:
+            logger.info(
+                "PostHog gives at most %s events in one query, fewer than page_size: "
+                "reading in windows of that size from here on",
+                f"{len(found):,}",
             )
-            self._page = len(found.rows)
+            self._page = len(found)
         return found
 
     def _smaller(
         self, part: Region, window: Window, page_size: int, ledger: Ledger | None
-    ) -> Iterator[Piece]:
+    ) -> Iterator[Batch]:
         """Read a window that is too much for one query in smaller ones."""
         self.stats.halved += 1
-        self._log(
-            f"Reading {_name(part)} in smaller parts: its {window.rows:,} events are "
-            f"too much for one query"
+        logger.info(
+            "Reading %s in smaller parts: its %s events are too much for one query",
+            _name(part),
+            f"{window.rows:,}",
         )
         planner = Planner(window.start, window.end, [Cell(*window)], page_size)
         for each in self._counts.windows(part, planner):
@@ -223,7 +221,7 @@ class WindowReader:
         behind: Place | None = None,
         *,
         divisible: bool = True,
-    ) -> Future[Page]:
+    ) -> Future[Sequence[Row]]:
         rows = questions.Rows(region, self._columns, limit or self._page, behind)
         return self._pool.submit(self._source.read, rows, divisible=divisible)
 

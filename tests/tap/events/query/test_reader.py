@@ -18,11 +18,15 @@ from tap_posthog.events.query.counts import Counts
 from tap_posthog.events.query.plan import DAY, SPARE, Cell, Planner
 from tap_posthog.events.query.reader import ARRIVED, Reader
 from tap_posthog.events.region import Region
+from tap_posthog.progress import Stats
 from tests.tap.events.query.test_reader_model import event
 from tests.tap.history import History, choose
-from tests.tap.model import START, Event, Model, Page
+from tests.tap.model import START, Event, Model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_posthog.events.batch import Batch
     from tap_posthog.settings.settings import Settings
 
 HELD = 2
@@ -40,7 +44,7 @@ class Slow(Model):
         self.reads = 0
         self.fail_at = fail_at
 
-    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+    def read(self, question: questions.Rows, *, divisible: bool = True) -> list[Event]:
         """Answer, or fail at a given page."""
         with self.lock:
             self.reads += 1
@@ -59,16 +63,19 @@ class Slow(Model):
         return self.reads >= count
 
 
-def reader(model: Model, chosen: Settings) -> Reader:
-    """Build a reader that starts from nothing."""
-    return Reader(model, chosen, Bookmark(), columns=(), log=lambda _: None)
+def batches_of(
+    model: Model, chosen: Settings, stats: Stats | None = None
+) -> Iterator[Batch]:
+    """Read from nothing."""
+    reader = Reader(model, chosen, columns=(), stats=stats or Stats())
+    return reader.batches(Bookmark())
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_the_next_page_is_on_its_way_while_one_is_used(most: int) -> None:
     """And no more than a few: memory is bounded by pages, not by the plan."""
     model = Slow(rows=300)
-    batches = reader(model, choose(page_size=3, max_concurrent_queries=most)).batches()
+    batches = batches_of(model, choose(page_size=3, max_concurrent_queries=most))
     while not next(batches).rows:
         pass
 
@@ -106,7 +113,7 @@ def test_the_next_histogram_is_on_its_way_while_windows_are_left() -> None:
     cells = [*days, Cell(first + 83 * DAY, first + 84 * DAY, 8)]
     planner = Planner(region.first_tick, region.end_tick, cells, 2)
     with ThreadPoolExecutor(1) as pool:
-        counts = Counts(model, pool, log=lambda _: None)
+        counts = Counts(model, pool)
         windows = counts.windows(region, planner)
         planned = []
         while not model.held.is_set():
@@ -122,7 +129,7 @@ def test_the_next_histogram_is_on_its_way_while_windows_are_left() -> None:
 def test_threads_end_with_the_reader() -> None:
     """Whoever stops in the middle leaves nothing behind."""
     before = threading.active_count()
-    batches = reader(Slow(rows=300), choose()).batches()
+    batches = batches_of(Slow(rows=300), choose())
     next(batches)
 
     batches.close()  # type: ignore[attr-defined]  # it is a generator
@@ -146,8 +153,10 @@ def test_rows_out_of_order_stop_the_run() -> None:
     """A server that sorts otherwise would make the keyset lose rows."""
 
     class Unsorted(Model):
-        def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
-            return Page(super().read(question, divisible=divisible).rows[::-1])
+        def read(
+            self, question: questions.Rows, *, divisible: bool = True
+        ) -> list[Event]:
+            return super().read(question, divisible=divisible)[::-1]
 
     model = Unsorted([event(1), event(2)], now=START + timedelta(days=1))
 
@@ -161,9 +170,11 @@ def test_a_gap_ends_the_waits_of_other_pages() -> None:
     class Limited(Model):
         stopped = threading.Event()
 
-        def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+        def read(
+            self, question: questions.Rows, *, divisible: bool = True
+        ) -> list[Event]:
             page = super().read(question, divisible=divisible)
-            if page.rows and page.rows[0].key == event(4).key:
+            if page and page[0].key == event(4).key:
                 self.stopped.wait(PATIENCE * 2)
             return page
 
@@ -187,12 +198,13 @@ def test_copies_are_sent_once_and_counted() -> None:
     """Rows that PostHog has not merged yet, also where a page ends between two."""
     events = [event(n // 3) for n in range(60)]
     model = Model(events, now=START + timedelta(days=1))
-    chosen = reader(model, choose(page_size=4))
+    stats = Stats()
+    batches = batches_of(model, choose(page_size=4), stats)
 
-    sent = [row for batch in chosen.batches() for row in batch.rows]
+    sent = [row for batch in batches for row in batch.rows]
 
     assert sent == events[::3]
-    assert chosen.stats.read - chosen.stats.duplicates == 20
+    assert stats.read - stats.duplicates == 20
 
 
 def test_one_millisecond_with_more_rows_than_pages_hold_is_paged() -> None:

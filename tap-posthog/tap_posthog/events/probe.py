@@ -1,0 +1,40 @@
+"""Whether PostHog would answer for these settings. Moves nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_posthog.errors import MissingEndpointError
+from tap_posthog.events.events_list import RestReader
+from tap_posthog.events.query.endpoint import QuerySource
+
+if TYPE_CHECKING:
+    from tap_posthog.api.client import Client
+    from tap_posthog.settings.settings import Settings
+
+PROBE_SECONDS = 45.0  # for `--test`, whatever the server does: it promises a minute
+logger = logging.getLogger("tap-posthog")
+
+
+def probe(client: Client, settings: Settings) -> None:
+    """Ask for next to nothing, from the source that a run would read.
+
+    Raises:
+        TapError: PostHog would not answer.
+
+    """
+    _ask(client, settings)
+    logger.info("%s answers for project %s", settings.base_url, settings.project_id)
+
+
+def _ask(client: Client, settings: Settings) -> None:
+    if settings.events_source != "rest":
+        try:
+            QuerySource(client, settings.project_id).probe()
+        except MissingEndpointError:
+            if settings.events_source == "query":
+                raise
+        else:
+            return
+    RestReader(client, settings).probe()
