@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_posthog.api.client import Traffic
-
 logger = logging.getLogger("tap-posthog")
 
 LIVE_SECONDS = 0.2
@@ -25,6 +23,16 @@ CLEAR = "\r\x1b[K"
 UNITS = ("B", "kB", "MB", "GB", "TB")
 THOUSAND = 1000
 MINUTE = 60
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What the questions of one run have cost so far."""
+
+    requests: int = 0
+    bytes: int = 0  # of answers, decompressed
+    waits: int = 0
+    waited: float = 0.0  # seconds, over all threads
 
 
 @dataclass(slots=True)

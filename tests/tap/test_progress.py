@@ -7,8 +7,7 @@ import logging
 
 import pytest
 
-from tap_posthog.api.client import Traffic
-from tap_posthog.progress import Progress, Stats, size, span, traffic_words
+from tap_posthog.progress import Progress, Stats, Traffic, size, span, traffic_words
 
 EVENT = "2026-03-04T05:06:07.000008Z"
 

@@ -30,6 +30,7 @@ from tap_posthog.errors import (
 )
 from tap_posthog.http.failures import Failure
 from tap_posthog.http.retry_after import http_date, retry_after
+from tap_posthog.progress import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,16 +43,6 @@ logger = logging.getLogger("tap-posthog")
 SAID_FROM = 5.0  # seconds; a shorter wait is not worth a line in the log
 UNREACHED_SECONDS = 60.0  # how long an address that never answered is tried
 TIME_OUTS = 2  # in a row: a question that can be cut is too much, not unlucky
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What the questions of one run have cost so far."""
-
-    requests: int = 0
-    bytes: int = 0  # of answers, decompressed
-    waits: int = 0
-    waited: float = 0.0  # seconds, over all threads
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The lines that end a run where PostHog gave no good answer. Pure.
 
-Its refusals, which depend on what it said, are in `refusals.py`.
+Its refusals, which depend on what it said, are in `api_errors.py`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tap_posthog.errors import GaveUpError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_posthog.api.client import Traffic
+    from tap_posthog.progress import Traffic
 
 
 class Waits:

@@ -120,26 +120,20 @@ class Bookmark:
 
     def to_state(self) -> dict[str, Any]:
         """Write the whole state that `from_state` reads back as this bookmark."""
-        at = self.at or Key("", "")
-        before = self.ingested_before
+        spell, at = timestamps.spell, self.at or Key("", "")
+        before, late, postponed = self.ingested_before, self.late, self.postponed
         return {
             "replication_key": REPLICATION_KEY,
             "replication_key_value": at.timestamp or None,
             "uuid": at.uuid,
-            "ingested_before": timestamps.spell(before) if before else None,
-            "late": self.late
+            "ingested_before": spell(before) if before else None,
+            "late": late and [{"until": spell(late.until), "after": [*late.after]}],
+            "postponed": postponed
             and [
                 {
-                    "until": timestamps.spell(self.late.until),
-                    "after": list(self.late.after),
-                }
-            ],
-            "postponed": self.postponed
-            and [
-                {
-                    "since": timestamps.spell(self.postponed.since),
-                    "through": list(self.postponed.through),
-                    "after": self.postponed.after and list(self.postponed.after),
+                    "since": spell(postponed.since),
+                    "through": [*postponed.through],
+                    "after": postponed.after and [*postponed.after],
                 }
             ],
             "widening": self.widening
@@ -170,13 +164,9 @@ class Bookmark:
         """Rows that the scope holds beyond the old one, behind the bookmark."""
         if not self.widening or not self.scope:
             return []
+        after, before = self.widening.after, self.ingested_before
         regions = (
-            replace(
-                region,
-                after=self.widening.after,
-                through=self.at,
-                created_before=self.ingested_before,
-            )
+            replace(region, after=after, through=self.at, created_before=before)
             for region in self.scope.beyond(self.widening.scope)
         )
         return [region for region in regions if not region.is_empty]
@@ -233,8 +223,6 @@ class Bookmark:
                 names=scope.names,
             )
         )
-
-    # What a pass does to it.
 
     def of(self, scope: Scope) -> Bookmark:
         """Take it for a scope's project; one of an older form is of this very scope.

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_posthog import errors
-from tap_posthog.api.client import Client, Traffic
+from tap_posthog.api.client import Client
 from tap_posthog.api.transport import Request
 from tap_posthog.api.waits import Waits
 from tap_posthog.events.query import questions
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.region import Region
+from tap_posthog.progress import Traffic
 from tests.support.raw import RawServer
 from tests.tap.api.test_client import Time, ask
 from tests.tap.running import config, run_here, settings

@@ -122,7 +122,7 @@ from tap_posthog.output import Output
 
 output.GRACE_SECONDS = float(sys.argv[1])
 out = Output()
-out.farewell = lambda: "Farewell"
+out.last_words = lambda: "Farewell"
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, out.on_signal)
 os.write(2, b"ready\n")

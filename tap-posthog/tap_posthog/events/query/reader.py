@@ -60,16 +60,11 @@ class Reader:
         look_back: bool = True,
         first: bool = True,
     ) -> None:
-        """Take which columns to ask for beside the key.
+        """Take who answers, and which columns to ask for beside the key.
 
-        Args:
-            source: Answers the questions.
-            settings: What the user turned.
-            columns: HogQL's fields, by the stream's names.
-            stats: Counts what is done.
-            look_back: Whether late arrivals are looked for and hours rechecked. A
-                follower does not in each cycle; the bookmark remembers what it owes.
-            first: Whether this is a run's first cycle, which says what it reads.
+        `look_back`: whether late arrivals are looked for and hours rechecked. A
+        follower does not in each cycle; the bookmark remembers what it owes. `first`:
+        whether this is a run's first cycle, which says what it reads.
 
         """
         self.bookmark = Bookmark()
