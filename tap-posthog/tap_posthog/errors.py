@@ -80,4 +80,4 @@ class AuditError(TapError):
 
 
 class OutputError(TapError):
-    """Nobody reads the tap's output any more."""
+    """The program that read the tap's output has gone, or the disk is full."""

@@ -75,7 +75,7 @@ class Output(SingerWriter):
         """Hand everything to the program that reads stdout.
 
         Raises:
-            OutputError: nobody does, or the disk is full.
+            OutputError: it has gone, or the disk is full.
 
         """
         data = b"".join(self._held)

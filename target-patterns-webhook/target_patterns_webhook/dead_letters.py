@@ -74,7 +74,7 @@ class DeadLetters:
             self._tell(rejection)
 
     def close(self) -> None:
-        """Close the file, once nobody writes to it. Whoever comes later is refused.
+        """Close the file, once no thread writes to it. A later write is refused.
 
         A sender may outlast the run; its descriptor may be another file's by then.
         """

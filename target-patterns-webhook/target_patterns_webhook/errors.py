@@ -5,7 +5,7 @@ TargetError                    ends the run with one line, its last, at ERROR
 ├── InputError                 a line of the input is wrong: what came before is sent
 ├── NoInputError               standard input is closed
 ├── StoppedError               SIGTERM, SIGINT: stop in good order
-├── OutputError                nobody reads the states any more: stop
+├── OutputError                the reader of the states has gone: stop
 └── DeliveryError
     ├── RejectedError          400, 422: some records are refused, and not set aside
     ├── FatalError             no request of this run can succeed: stop
@@ -68,7 +68,7 @@ class StoppedError(TargetError):
 
 
 class OutputError(TargetError):
-    """Standard output is closed: whoever started this target has gone."""
+    """Standard output is closed: the program that reads the states has gone."""
 
     hint = "Run again: it resumes at the last state that was read from here."
 

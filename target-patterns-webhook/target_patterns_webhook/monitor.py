@@ -1,6 +1,6 @@
 """What goes on beside a run: its signal, the reader of its states, its progress line.
 
-One thread, owned by a ``with``. It only watches: what follows is the callers' affair.
+One thread, owned by a ``with``. It only watches: what follows is up to the caller.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Calls ``on_stop`` once: when a signal comes, or when nobody reads ``out``."""
+    """Calls ``on_stop`` once: when a signal comes, or the reader of ``out`` has gone."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """How far a run is, in words: a live line on a terminal, else a log line now and then.
 
-And the last line, with all figures. What is counted is counted elsewhere.
+And the last line, with all stats. What is counted is counted elsewhere.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Progress:
 
 
 def summary(stats: Stats, intake: Intake) -> dict[str, Any]:
-    """Return all figures of a run; times in seconds. ``nulled``: NaN and Infinity."""
+    """Return all stats of a run; times in seconds. ``nulled``: NaN and Infinity."""
     filtered = intake.filtered
     p50, p95, p99 = stats.latencies
     return {

@@ -199,7 +199,7 @@ def test_the_receivers_certificate_is_named(
 
     (line,) = lines(refused.stderr)
     assert (refused.code, refused.states) == (1, [])
-    assert line.startswith("The webhook's certificate is not to be trusted: ")
+    assert line.startswith("The webhook's certificate is not trusted: ")
     assert line.endswith(
         " Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE."
     )

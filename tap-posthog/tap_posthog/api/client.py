@@ -86,7 +86,7 @@ class Client:
         self._ends = None if patience is None else clock() + patience
         self._clock, self._now, self._rng = clock, now, rng
         self._waits = Waits(self.traffic, clock=clock, sleep=sleep)
-        # Of the server: whoever reads an answer has made room for the next question.
+        # Of the server: one is free once a response has come, before it is parsed.
         self._slots = threading.BoundedSemaphore(settings.max_concurrent_queries)
         self._lock = threading.Lock()
         self._reached = False  # something answered at that address

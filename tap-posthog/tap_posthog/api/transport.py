@@ -52,7 +52,7 @@ class Response:
     body: bytes
 
     def unpacked(self) -> Response:
-        """Decompress the body, once nobody waits for the connection any more.
+        """Decompress the body, once the connection is free for the next request.
 
         Raises:
             NoAnswerError: it is not what its header says, or not readable here.
@@ -215,7 +215,7 @@ class Transport:
             )
         if cause.kind is Failure.NO_TLS:
             return (
-                f"{self._base_url}: the server speaks no TLS at this port. Check "
+                f"{self._base_url}: the server does not speak TLS on this port. Check "
                 "base_url: http or https, and the port"
             )
         if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault

@@ -34,13 +34,13 @@ class Waits:
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._lock = threading.Lock()
-        self._closed_until = 0.0  # by the clock: nobody asks before
+        self._closed_until = 0.0  # by the clock: no request before
         self._cause: BaseException | None = None
 
     def stop(self, cause: BaseException | None = None) -> None:
         """End every wait, now and from now on. The first cause is the one that counts.
 
-        Whoever waits gets it as its own error: the user has to know what happened
+        Each waiting thread gets it as its own error: the user has to know what happened
         first, not that others were stopped by it.
         """
         with self._lock:
@@ -61,7 +61,7 @@ class Waits:
         return news
 
     def until_open(self) -> None:
-        """Wait while a limit, met by any thread, says that nobody should ask.
+        """Wait while a limit, met by any thread, says not to ask.
 
         The time may be put off meanwhile, by a thread that was told to wait longer.
         """

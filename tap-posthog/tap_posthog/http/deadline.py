@@ -72,7 +72,7 @@ class Deadline:
             self._copy = None
 
     def drop(self) -> None:
-        """Break the connection: whoever waits on it wakes."""
+        """Break the connection, which wakes the thread that waits on it."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 # Not SSLSocket.shutdown: that is not meant for another thread.

@@ -84,7 +84,7 @@ SETTINGS = th.PropertiesList(
         default=60,
         title="Settle, seconds",
         description=(
-            "A run reads only what PostHog took in before its own now minus this, so "
+            "A run reads only what PostHog ingested before its own now minus this, so "
             "that events still on their way are left to the next run."
         ),
     ),
@@ -165,7 +165,7 @@ SETTINGS = th.PropertiesList(
         default=24,
         title="Recheck, hours",
         description=(
-            "How far back each run looks for events that PostHog took in earlier but "
+            "How far back each run looks for events that PostHog ingested earlier but "
             "showed only later; 0 switches it off."
         ),
     ),

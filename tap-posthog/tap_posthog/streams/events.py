@@ -47,7 +47,7 @@ SCHEMA = th.PropertiesList(
     th.Property("event", th.StringType, description="Name of the event."),
     th.Property("distinct_id", th.StringType, description="Who or what it is about."),
     th.Property("timestamp", th.DateTimeType, description="When it happened."),
-    th.Property("created_at", th.DateTimeType, description="When PostHog took it in."),
+    th.Property("created_at", th.DateTimeType, description="When PostHog ingested it."),
     th.Property(
         "properties",
         th.ObjectType(additional_properties=True),

@@ -138,7 +138,7 @@ def _explain(program: str, error: Exception) -> int:
 
 
 def _bug(program: str, error: Exception) -> str:
-    """Name the place and kind of an error that nobody foresaw; its text may be data."""
+    """Name the place and kind of an unforeseen error; its text may be data."""
     return (
         f"Unexpected {type(error).__name__}{_place(error.__traceback__)}. This is a "
         f"bug in {program}, not in your settings or data: please report this line. "

@@ -87,7 +87,7 @@ class CircuitBreaker:
         self._backoff = backoff
         self._outage = max(_OUTAGE, senders)
         self._row = 0  # failures since anything was accepted
-        self.held_until = 0.0  # nobody may start before
+        self.held_until = 0.0  # no request may start before
         self._asked_until = 0.0  # by a Retry-After: not ours to shorten
         self._era = 0
         self._latency: float | None = None  # of what is accepted

@@ -1,4 +1,4 @@
-"""The crew: threads that send what is held, and the keeper beside them.
+"""The crew: threads that send what is held, beside the one that writes states.
 
 Owns every sender and every wait. What is sent, when, and what an answer means is
 decided in outbox.py and below it; how one request goes is transport.py's.
@@ -199,7 +199,7 @@ class Delivery:
             self._raise_problem()
 
     def _note_opened(self) -> None:
-        """Make the keeper look up in time for a batch that was just opened."""
+        """Wake the state writer in time for a batch that was just opened."""
         self._opened = self._outbox.batcher.opened
         self._outbox.note_oldest()
         self._state_writer.nudge()
@@ -244,7 +244,7 @@ class Delivery:
             name, body = self._outbox.encode(chunk)
             wire = transport.compress(body)
             outcome = transport.post(name, body, wire)
-        except BaseException:  # a bug: nobody is to await what will not be answered
+        except BaseException:  # a bug: no answer will come to wait for
             with self._lock:
                 self._outbox.breaker.leave(attempt)
             raise
@@ -264,7 +264,7 @@ class Delivery:
                     self._announce()
 
     def _announce(self) -> None:
-        """Tell whoever waits for what an answer may have changed."""
+        """Wake the threads that may go on, now that a response has come."""
         if self._outbox.dispatch.waiting:
             self._work.notify()
         self._state_writer.nudge()

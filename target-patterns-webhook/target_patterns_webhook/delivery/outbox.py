@@ -1,7 +1,7 @@
 """Everything between ``add`` and the state that may be written: what is held, and why.
 
-Ties batching, dispatch and watermark together and counts. No threads, no I/O: whoever
-calls it holds the lock and does what it says.
+Ties batching, dispatch and watermark together and counts. No threads, no I/O: the
+caller holds the lock and does what it says.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Outbox:
 
     @property
     def full(self) -> bool:
-        """Whether no more may be taken in for now."""
+        """Whether no more may be added for now."""
         too_many = self.dispatch.waiting > self._most_waiting
         return too_many or self.bytes > MOST_BYTES
 

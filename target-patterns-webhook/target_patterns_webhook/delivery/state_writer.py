@@ -60,7 +60,7 @@ class StateWriter:
     def end(self, *, patient: Callable[[], bool]) -> None:
         """Write the last state and end the thread.
 
-        While ``patient`` it waits for whoever reads states, else five seconds.
+        While ``patient`` it waits for the reader of states, else five seconds.
         """
         with self._lock:
             self._ended = True

@@ -33,7 +33,7 @@ class Failure(enum.Enum):
     PROXY = enum.auto()  # the proxy did not connect
     NO_CONNECTION = enum.auto()  # in time
     NAME = enum.auto()  # is not known
-    REFUSED = enum.auto()  # nobody listens there
+    REFUSED = enum.auto()  # nothing listens there
     TIMED_OUT = enum.auto()  # connected, but not answered in time
     CUT = enum.auto()  # the answer, before its end
     TLS = enum.auto()  # any other trouble with it

@@ -55,7 +55,7 @@ _MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD_ALL, Verdict.CONFLICT})  # to 
 class Outcome:
     """The outcome of one attempt. Neither text holds the URL or anything sent.
 
-    ``cause`` names a failure in the figures, as "503" or "time-out"; ``message`` is
+    ``cause`` names a failure in the stats, as "503" or "time-out"; ``message`` is
     one sentence for a person; ``status`` is 0 where no answer came.
     """
 

@@ -92,7 +92,7 @@ def _problem(settings: Settings, found: Environment, cause: Cause) -> TargetErro
         )
     if cause.kind is Failure.NO_TLS:
         return FatalError(
-            f"{receiver} does not speak TLS there.",
+            f"{receiver} does not speak TLS on this port.",
             hint="Check webhook_url: http or https, port.",
         )
     name = f"The proxy that {found.variable} names" if found.proxy else receiver

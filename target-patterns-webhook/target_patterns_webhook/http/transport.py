@@ -163,13 +163,13 @@ class Transport:
         if cause.kind is Failure.UNTRUSTED:
             return (
                 "TLS",
-                f"The webhook's certificate is not to be trusted: {cause.detail}.",
+                f"The webhook's certificate is not trusted: {cause.detail}.",
                 "Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE.",
             )
         if cause.kind is Failure.NO_TLS:
             return (
                 "TLS",
-                "The webhook's host speaks no TLS at this port.",
+                "The webhook's host does not speak TLS on this port.",
                 "Check webhook_url: http:// or https://, and the port.",
             )
         if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-patterns-webhook")
 
-# The stream that `meltano config test` writes to a loader: a test, nobody's data.
+# The stream that `meltano config test` writes to a loader: a test, not data.
 TEST_STREAM = "meltano_test_stream"
 HELD = 1 << 20  # bytes of records that are handed on at once
 
@@ -276,5 +276,5 @@ class Intake:
 
 
 def _leave_out(record: bytes) -> None:
-    """Send no record of a test: it is nobody's data."""
+    """Send no record of a test stream."""
     del record

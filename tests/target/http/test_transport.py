@@ -391,7 +391,7 @@ def test_an_untrusted_certificate_ends_the_run(
         answer = post(hook.url)
 
     assert answer.verdict is Verdict.FATAL
-    assert "certificate is not to be trusted" in answer.message
+    assert "certificate is not trusted" in answer.message
     assert "REQUESTS_CA_BUNDLE" in answer.hint
     assert not hook.requests
 
@@ -416,7 +416,7 @@ def test_https_to_a_port_without_tls_ends_the_run() -> None:
         answer = post(hook.url.replace("http:", "https:"))
 
     assert answer.verdict is Verdict.FATAL
-    assert "speaks no TLS" in answer.message
+    assert "does not speak TLS" in answer.message
 
 
 @pytest.mark.parametrize(

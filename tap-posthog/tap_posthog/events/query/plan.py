@@ -1,6 +1,6 @@
 """How a stretch of time is cut into windows of at most one page of rows. Pure policy.
 
-Owns which ranges are counted, how finely, and how counts become windows. Asks nobody:
+Owns which ranges are counted, how finely, and how counts become windows. Sends nothing:
 
     if question := planner.question():
         planner.answer(question, counts) or planner.refuse(question)

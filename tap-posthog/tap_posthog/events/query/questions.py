@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - every value that goes into the text is escaped by `text`
-"""The questions to PostHog's events, and the HogQL of each. Pure text; asks nobody.
+"""The questions to PostHog's events, and the HogQL of each. Pure text; sends nothing.
 
 Each question is a frozen value with `label` (for logs) and `sql()`. What they keep to:
 

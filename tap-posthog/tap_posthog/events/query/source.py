@@ -30,4 +30,4 @@ class Source(Protocol):
         """Return rows, of which only the key columns need be decoded."""
 
     def stop(self) -> None:
-        """End every wait: nobody will look at the answers any more."""
+        """End every wait: the answers are not needed any more."""
