@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Calls ``on_stop`` once: when a signal comes, or the reader of ``out`` has gone."""
+    """Calls ``on_stop`` once: when a signal comes, or the reader of ``out`` is gone."""
 
     def __init__(
         self,

@@ -16,8 +16,8 @@ _EASE = 0.9
 _FEWEST = 8  # samples that make a mean
 _SMOOTH = 0.3  # how far one window pulls the base down
 _LOOK_EVERY = 60  # windows; receivers change, and a base seen in a queue is none
-_SORE_FOR = 30  # windows
-_TELLING = 4  # below, being pushed back is more likely chance than concurrency
+_REMEMBERED = 30  # windows, for which a limit that was pushed back is not tried again
+_MIN_PUSHED_BACK = 4  # below, being pushed back is more likely chance than concurrency
 _NO_CHANCE = 14  # push-backs in a row; see circuit_breaker.py
 
 
@@ -39,8 +39,8 @@ class ConcurrencyLimit:
         self._skip = 0  # samples that were in flight before the limit changed
         self._windows = 0
         self._looking: float | None = None  # the limit to go back to
-        self._sore: float = math.inf
-        self._sore_until = 0
+        self._too_many: float = math.inf
+        self._too_many_until = 0
         self._pushed = 0  # push-backs in a row, as far as load goes
         self._pushed_at: float = math.inf  # the fewest at once that were pushed back
 
@@ -82,9 +82,9 @@ class ConcurrencyLimit:
 
     def halve(self) -> None:
         """Halve: the receiver asks for less."""
-        sore = min(self.now, self._pushed_at)
-        if self._looking is None and sore >= _TELLING:
-            self._sore, self._sore_until = sore, self._windows + _SORE_FOR
+        too_many = min(self.now, self._pushed_at)
+        if self._looking is None and too_many >= _MIN_PUSHED_BACK:
+            self._too_many, self._too_many_until = too_many, self._windows + _REMEMBERED
         self._starting = False
         self._fall_to(max(1.0, self._limit / 2))
 
@@ -118,9 +118,9 @@ class ConcurrencyLimit:
             self._look()
 
     def _rise(self) -> None:
-        if self._windows >= self._sore_until:
-            self._sore = math.inf
-        if int(self._limit + 1) < self._sore:
+        if self._windows >= self._too_many_until:
+            self._too_many = math.inf
+        if int(self._limit + 1) < self._too_many:
             self._limit = min(self._ceiling, self._limit + 1)
 
     def _look(self) -> None:

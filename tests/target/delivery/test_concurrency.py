@@ -102,3 +102,15 @@ def test_time_outs_halve_the_crew_and_success_restores_it() -> None:
 
     assert max(during) <= 8
     assert max(after) == 16
+
+
+def test_a_receiver_that_has_become_slower_keeps_its_senders() -> None:
+    """Twice the latency, with room as before, is no queue: that is looked at anew."""
+
+    def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
+        del ids, size
+        return answer(200, 0.1 if simulation.now < 10 else 0.25)
+
+    in_flight = settled(run(receive, batches=12_000))
+
+    assert sum(in_flight) / len(in_flight) >= 12
