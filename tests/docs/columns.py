@@ -12,7 +12,7 @@ from typing import Any
 from tap_posthog.streams.events import PERSON_PROPERTIES, SCHEMA, Events
 from tests.docs.settings import ROOT, one_line
 
-DOCUMENT = ROOT / "README.md"
+DOCUMENT = ROOT / "tap-posthog" / "README.md"
 MARKED = re.compile(
     r"(?P<first>^<!-- columns of events: generated[^\n]*-->$)"
     r".*?(?P<last>^<!-- end of what is generated -->$)",

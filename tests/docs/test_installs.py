@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UV = (sys.executable, "-m", "uv", "--quiet")
-PIPE = block("README.md", "sh pipe", "touch state.json").commands
+PIPE = block("docs/operations.md", "sh pipe", "touch state.json").commands
 PACKAGES = ("tap-posthog", "target-patterns-webhook")
 
 
@@ -59,7 +59,7 @@ def settings(sandbox: Sandbox, webhook: str) -> tuple[dict[str, Any], dict[str, 
 def installed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, dict[str, str]]:
-    """Return a clean copy in whose environment README's install line was typed."""
+    """Return a clean copy in whose environment the install line of the docs was typed."""
     folder = tmp_path_factory.mktemp("pipe")
     copy, venv = clean_copy(folder / "copy"), folder / "venv"
     subprocess.run([*UV, "venv", "--seed", venv], check=True)
@@ -68,7 +68,7 @@ def installed(
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_COMPILE": "1",  # what is imported is compiled then
     }
-    (line,) = block("README.md", "sh pipe", "pip install").commands
+    (line,) = block("docs/operations.md", "sh pipe", "pip install").commands
     typed(line, copy, variables)
     return copy, variables
 
@@ -76,7 +76,7 @@ def installed(
 def test_the_pipe_can_be_run_again_and_again(
     both: Sandbox, installed: tuple[Path, dict[str, str]]
 ) -> None:
-    """The README's lines work before there is a state, and then send what is new."""
+    """The lines work before there is a state, and then send what is new."""
     copy, variables = installed
     tap, target = settings(both, "pipe")
     (copy / "tap.json").write_text(json.dumps(tap))
@@ -164,8 +164,8 @@ def test_a_meltano_project_of_ones_own_takes_the_pair(
 
 
 def test_the_pin_of_the_duckdb_target_is_the_one_that_is_tested() -> None:
-    """What README tells to pin is what the tests of the pair install."""
-    snippet = block("README.md", "yaml", "target-duckdb").body
+    """What the docs tell to pin is what the tests of the pair install."""
+    snippet = block("docs/operations.md", "yaml", "target-duckdb").body
 
     pinned = yaml.safe_load(snippet)["pip_url"].split()
     assert tuple(pinned) == plugins.TARGET_DUCKDB.requirements
