@@ -6,7 +6,11 @@ BIN := .venv/bin
 # Or every process would compile all that it imports, each time anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test prove check bench build docs clean
+FAST := tests/packaging/test_structure.py tests/network/test_retry_after.py \
+  $(patsubst %,tests/tap/%,api events http settings test_progress.py test_raw_json.py) \
+  $(patsubst %,tests/target/%,delivery http settings singer test_progress.py test_raw_json.py)
+
+.PHONY: demo help test test-fast prove check bench build docs clean
 
 demo: $(SYNCED) ## PostHog to Patterns, sandbox to sandbox: a backfill, then what is new
 	$(BIN)/meltano --log-level=warning install
@@ -15,6 +19,9 @@ demo: $(SYNCED) ## PostHog to Patterns, sandbox to sandbox: a backfill, then wha
 
 test: $(SYNCED) ## Everything but the long proofs
 	$(BIN)/pytest -n auto --dist loadfile
+
+test-fast: $(SYNCED) ## What is pure or runs in one process, in a minute
+	$(BIN)/pytest -n auto --dist worksteal -m "not prove and not sandbox" $(FAST)
 
 prove: $(SYNCED) ## The long proofs: many kills, soak, a million records
 	$(BIN)/pytest -m prove --timeout 3600
@@ -44,7 +51,10 @@ build: $(SYNCED) ## Wheels and sdists, installed into an empty environment and s
 	dist/try/bin/tap-posthog --version
 	dist/try/bin/target-patterns-webhook --version
 
-clean:
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
+
+clean: ## Everything that is not committed here
 	rm -rf .cache .meltano .sandbox .uv .venv dist
 
 $(SYNCED): $(UV) uv.lock pyproject.toml sandbox/pyproject.toml tap-posthog/pyproject.toml target-patterns-webhook/pyproject.toml

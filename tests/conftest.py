@@ -31,6 +31,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the sandbox."""
+    for item in items:
+        if "shared_sandbox" in getattr(item, "fixturenames", ()):
+            item.add_marker("sandbox")
+
+
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[Sandbox]:
     """Start one PostHog for the whole run; each test finds it as the last left it."""
