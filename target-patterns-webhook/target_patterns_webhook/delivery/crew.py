@@ -229,8 +229,8 @@ class Delivery:
         dispatch = self._outbox.dispatch
         with self._lock:
             while not self._closing and self._failure is None:
-                taken = self._outbox.next()
-                now, at = self._clock(), dispatch.wake_at()
+                now = self._clock()
+                taken, at = dispatch.next(now), dispatch.wake_at()
                 if taken is not None:
                     if at is not None and at <= now:
                         self._work.notify()  # one more may go
@@ -241,7 +241,8 @@ class Delivery:
 
     def _deliver(self, transport: Transport, chunk: Chunk, attempt: Attempt) -> None:
         try:
-            name, body = self._outbox.encode(chunk)
+            outbox = self._outbox
+            name, body = chunk.encode(outbox.payload, outbox.occurrences)
             wire = transport.compress(body)
             outcome = transport.post(name, body, wire)
         except BaseException:  # a bug: no answer will come to wait for

@@ -54,7 +54,7 @@ class Outbox:
         )
         backoff = Backoff(chance=chance)
         self.breaker = CircuitBreaker(
-            ConcurrencyLimit(ceiling), backoff, senders=ceiling
+            ConcurrencyLimit(ceiling), backoff, self.stats, senders=ceiling
         )
         self.dispatch = Dispatch(
             self.breaker,
@@ -67,7 +67,7 @@ class Outbox:
         )
         self.watermark = Watermark()
         self.bytes = 0
-        self._occurrences = Occurrences()
+        self.occurrences = Occurrences()
         self._most_waiting = 2 * ceiling
         self._clock = clock
 
@@ -100,16 +100,6 @@ class Outbox:
         """Take a state that came after all records so far."""
         self.watermark.mark(state, self.batcher.opened)
 
-    def next(self) -> tuple[Chunk, Attempt] | None:
-        """Return what to send now, which then counts as in flight."""
-        found = self.dispatch.next(self._clock())
-        self.stats.in_flight = self.breaker.in_flight
-        return found
-
-    def encode(self, chunk: Chunk) -> tuple[str, bytes]:
-        """Return the id and body of a chunk. It needs no lock."""
-        return chunk.encode(self.payload, self._occurrences)
-
     def answered(
         self, chunk: Chunk, attempt: Attempt, outcome: Outcome, wire_bytes: int
     ) -> list[Rejection]:
@@ -122,9 +112,6 @@ class Outbox:
         stats.seconds.add(outcome.seconds)
         if outcome.verdict is Verdict.ACCEPTED and chunk.sent is not None:
             stats.bytes += len(chunk.sent[1])
-        stats.waited_seconds = self.breaker.waited
-        stats.limit = self.breaker.limit.now
-        stats.in_flight = self.breaker.in_flight
         if self.dispatch.size is not None:
             self.batcher.size = self.dispatch.size
         self._settle(settled)
