@@ -77,7 +77,7 @@ class Response:
 
     @property
     def size(self) -> int:
-        """Bytes of the body, unpacked, as gzip itself says; of one that is cut, packed."""
+        """Bytes of the body, as gzip says unpacked; of one that is cut, packed."""
         if not self.cut and "gzip" in self._encodings.lower():
             return int.from_bytes(self.content[-4:], "little")
         return len(self.content)

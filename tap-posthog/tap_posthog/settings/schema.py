@@ -93,8 +93,10 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=50_000),
         default=50_000,
         title="Page size",
-        description="Most rows asked for in one query, 1 to 50000; fewer where events are "
-        "large. A day that holds more is read again for each page.",
+        description=(
+            "Most rows asked for in one query, 1 to 50000; fewer where events are "
+            "large. A day that holds more is read again for each page."
+        ),
     ),
     th.Property(
         "max_concurrent_queries",
