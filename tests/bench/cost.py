@@ -36,8 +36,8 @@ COST = f"""Requests of every kind, and the bytes that ClickHouse says it read fo
 over a million events in 30 days and the first parts of them. The ideal is one request
 for each full page; one scan is every column of every row read once. PostHog's events
 are sorted by day, then by name and person: a page inside a day costs the whole day
-again. These days have 33,333 events, so pages of {PAGE_SIZE:,} read each day hardly
-more than once and pages of {SMALL_PAGE:,} about four times. Memory is the tap's own peak."""
+again. These days have 33,333 events, so pages of {PAGE_SIZE:,} read a day hardly more
+than once and pages of {SMALL_PAGE:,} about four times. Memory is the tap's peak."""
 
 
 @dataclass(frozen=True, slots=True)
