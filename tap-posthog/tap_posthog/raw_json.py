@@ -56,10 +56,7 @@ def loads(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
     """
     text, constant = shallow(text, lambda _: None)
     return json.loads(
-        text,
-        parse_float=_number,
-        parse_int=_integer,
-        parse_constant=constant,
+        text, parse_float=_number, parse_int=_integer, parse_constant=constant
     )
 
 

@@ -70,7 +70,7 @@ class Run:
         if self._settings.in_the_clear:
             logger.warning(
                 "webhook_url is http://: the URL, a credential, crosses the network "
-                "unencrypted.",
+                "unencrypted."
             )
         try:
             with ExitStack() as stack:

@@ -57,13 +57,7 @@ class ApiError(Exception):
     """An answer that is an error: PostHog's envelope of type, code, detail, attr."""
 
     def __init__(
-        self,
-        status: int,
-        kind: str,
-        code: str,
-        detail: str,
-        *,
-        attr: str | None = None,
+        self, status: int, kind: str, code: str, detail: str, *, attr: str | None = None
     ) -> None:
         super().__init__(detail)
         self.status = status

@@ -249,12 +249,7 @@ class Transport:
         return ""
 
 
-_FAILURES = (
-    requests.RequestException,
-    HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
+_FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
 _WORDS = {
     Failure.NO_CONNECTION: "no connection in time",
     Failure.NAME: "the server's name cannot be resolved",

@@ -70,10 +70,7 @@ _FAILURES: list[tuple[tuple[type[BaseException], ...], Failure]] = [
     ((ConnectionRefusedError,), Failure.REFUSED),
     # urllib3's own time-outs count a refused connection too, so it comes before.
     ((urllib3.ConnectTimeoutError,), Failure.NO_CONNECTION),
-    (
-        (TimeoutError, urllib3.ReadTimeoutError, requests.ReadTimeout),
-        Failure.TIMED_OUT,
-    ),
+    ((TimeoutError, urllib3.ReadTimeoutError, requests.ReadTimeout), Failure.TIMED_OUT),
     ((urllib3.IncompleteRead, http.client.IncompleteRead), Failure.CUT),
     ((ConnectionError,), Failure.BROKEN),
     ((ssl.SSLError,), Failure.TLS),

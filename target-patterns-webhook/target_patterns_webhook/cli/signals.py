@@ -39,8 +39,7 @@ class Signals:
         """Take over both signals."""
         if threading.current_thread() is threading.main_thread():
             self._wakeup_before = signal.set_wakeup_fd(
-                self._write,
-                warn_on_full_buffer=False,
+                self._write, warn_on_full_buffer=False
             )
             for number in ENDING:
                 self._before[number] = signal.signal(number, self._handle)

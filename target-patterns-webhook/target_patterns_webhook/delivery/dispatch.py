@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING
 
 from target_patterns_webhook.delivery.chunk import Chunk
 from target_patterns_webhook.delivery.rejections import Rejections
-from target_patterns_webhook.errors import (
-    DeliveryError,
-    FatalError,
-    GaveUpError,
-)
+from target_patterns_webhook.errors import DeliveryError, FatalError, GaveUpError
 from target_patterns_webhook.http.outcome import Verdict
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ _OURS = frozenset(
         "webhook-id",
         "webhook-signature",
         "webhook-timestamp",
-    },
+    }
 )
 
 

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def records(
-    message: Mapping[str, Any],
-    storage: Mapping[str, Any],
-) -> Iterator[bytes]:
+def records(message: Mapping[str, Any], storage: Mapping[str, Any]) -> Iterator[bytes]:
     """Read the files that ``message["manifest"]`` names, as its ``encoding`` says.
 
     A record may hold Python's ``NaN`` and ``Infinity``, as a RECORD may. ``storage``

@@ -65,8 +65,7 @@ def missing_columns(columns: Collection[str]) -> tuple[str, ...]:
 
 
 def shape_for(
-    settings: Settings,
-    columns: Collection[str],
+    settings: Settings, columns: Collection[str]
 ) -> Callable[[bytes], bytes | None] | None:
     """Return what turns a stream's record into what is sent; None where nothing does.
 
@@ -86,8 +85,7 @@ def shape_for(
 
 
 def _only(
-    allowed: frozenset[str],
-    shape: Callable[[bytes], bytes] | None,
+    allowed: frozenset[str], shape: Callable[[bytes], bytes] | None
 ) -> Callable[[bytes], bytes | None]:
     def keep(record: bytes) -> bytes | None:
         name = bytes(_take(EventName, record).event)
@@ -215,7 +213,7 @@ def _take(kind: type[T], text: bytes | Raw) -> T:
                 f.name: Raw(found[f.encode_name])
                 for f in fields
                 if f.encode_name in found
-            },
+            }
         )
     return taken
 

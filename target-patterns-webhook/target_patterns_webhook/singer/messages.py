@@ -101,10 +101,7 @@ def whole_record(line: bytes) -> dict[str, Any]:
 
 def _values(text: str, constant: Callable[[str], Any]) -> Any:  # noqa: ANN401 - JSON
     return json.loads(
-        text,
-        parse_float=decimal.Decimal,
-        parse_int=_integer,
-        parse_constant=constant,
+        text, parse_float=decimal.Decimal, parse_int=_integer, parse_constant=constant
     )
 
 

@@ -62,9 +62,7 @@ def blocks(
 
 
 def _reads(
-    source: IO[str] | IO[bytes],
-    wake: int | None,
-    stopped: Callable[[], bool],
+    source: IO[str] | IO[bytes], wake: int | None, stopped: Callable[[], bool]
 ) -> Iterator[bytes]:
     try:
         descriptor = source.fileno()

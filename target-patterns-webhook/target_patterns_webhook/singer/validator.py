@@ -9,9 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import ValidationError, validators
-from jsonschema_specifications import (  # type: ignore[import-untyped]  # has none
-    REGISTRY,
-)
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has none
 from referencing.exceptions import Unresolvable
 from simplejson import RawJSON  # type: ignore[import-untyped]  # has none
 from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
