@@ -64,8 +64,12 @@ class Run:
     def read(self, source: IO[str]) -> Counter[str]:
         """Deliver all of ``source``; return how many messages it had of each type.
 
-        Raises InputError, DeliveryError, OutputError, StoppedError. Whatever happens,
-        a state is written for all that was delivered, and what is left is logged.
+        Whatever happens, a state is written for all that was delivered, and what is
+        left is logged.
+
+        Raises:
+            TargetError: after that, when not all could be delivered.
+
         """
         if self._settings.in_the_clear:
             logger.warning(

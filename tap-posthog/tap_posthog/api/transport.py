@@ -198,7 +198,7 @@ class Transport:
         connection = self._idle.get()
         try:
             response = connection.send(self._base_url, request, seconds)
-        except _FAILURES as exc:
+        except FAILURES as exc:
             raise self._no_response(cause_of(exc), seconds) from None
         finally:
             self._idle.put(connection)
@@ -228,7 +228,7 @@ class Transport:
             return NoResponseError(
                 f"the proxy that {through} names did not connect", cause.kind
             )
-        return NoResponseError(_WORDS[cause.kind], cause.kind)
+        return NoResponseError(WORDS[cause.kind], cause.kind)
 
     def _final(self, cause: Cause) -> str:
         """Say what no waiting repairs, and what to do."""
@@ -249,8 +249,8 @@ class Transport:
         return ""
 
 
-_FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
-_WORDS = {
+FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
+WORDS = {
     Failure.NO_CONNECTION: "no connection in time",
     Failure.NAME: "the server's name cannot be resolved",
     Failure.REFUSED: "the server refuses connections",

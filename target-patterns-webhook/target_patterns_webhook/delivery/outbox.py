@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from target_patterns_webhook.settings.settings import Settings
 
 MOST_BYTES = 64_000_000
-_OVERHEAD = 57  # bytes of memory for each record beside its text
+OVERHEAD = 57  # bytes of memory for each record beside its text
 
 
 class Outbox:
@@ -85,7 +85,7 @@ class Outbox:
     def add(self, stream: str, records: Sequence[bytes]) -> bool:
         """Take records of one stream. Return whether there is something to send."""
         self.stats.read += len(records)
-        self.bytes += sum(map(len, records)) + _OVERHEAD * len(records)
+        self.bytes += sum(map(len, records)) + OVERHEAD * len(records)
         return self._put(self.batcher.add(stream, records, self._clock()))
 
     def seal(self) -> bool:
@@ -135,6 +135,6 @@ class Outbox:
     def _settle(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
             records = batch.records
-            self.bytes -= sum(map(len, records)) + _OVERHEAD * len(records)
+            self.bytes -= sum(map(len, records)) + OVERHEAD * len(records)
             self.watermark.settle(batch.number)
         self.note_oldest()

@@ -22,8 +22,8 @@ from target_patterns_webhook.settings.values import UNFILLED, Setting, settings_
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SDKS = ("load_method", "validate_records")  # read by the SDK, described by us
-_KNOWN = settings_of(
+SDKS = ("load_method", "validate_records")  # read by the SDK, described by us
+KNOWN = settings_of(
     SCHEMA,
     {
         "webhook_url": "an http:// or https:// URL, as Patterns shows it on the "
@@ -33,9 +33,9 @@ _KNOWN = settings_of(
         "project_id": "the number of a PostHog project",
     },
 )
-OWN = {name: each for name, each in _KNOWN.items() if name not in _SDKS}
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_OURS = frozenset(
+OWN = {name: each for name, each in KNOWN.items() if name not in SDKS}
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+OURS = frozenset(
     {
         "connection",
         "content-encoding",
@@ -75,8 +75,10 @@ class Settings:
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
         """Read the target's own settings; other keys are somebody else's, ignored.
 
-        Raises ConfigError: one line that names the key, what it got (a secret's value
-        never) and what it takes.
+        Raises:
+            ConfigError: one line that names the key, what it got (a secret's value
+                never) and what it takes.
+
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
         url = _webhook_url(OWN["webhook_url"], given.pop("webhook_url"))
@@ -131,11 +133,11 @@ def _webhook_url(setting: Setting, url: str | None) -> str:
 
 def _headers(setting: Setting, headers: dict[str, str]) -> dict[str, str]:
     for key, text in headers.items():
-        if not _TOKEN.fullmatch(key):
+        if not TOKEN.fullmatch(key):
             setting.refuse(headers)
         if re.search(r"[^\t\x20-\x7e\x80-\xff]", text) or text != text.strip():
             setting.refuse(headers, f"not usable: {key} holds line breaks or the like")
-        if key.lower() in _OURS:
+        if key.lower() in OURS:
             setting.refuse(headers, f"not usable: {key} is set by the target itself")
         if why := slip(text):
             setting.refuse(headers, f"not usable: {key} is {why}")

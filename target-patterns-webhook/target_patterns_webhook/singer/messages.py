@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TYPES = ("SCHEMA", "RECORD", "STATE", "BATCH", "ACTIVATE_VERSION")
-_NONE = msgspec.Raw()
-_PLAIN = {"RECORD", "STATE"}
-_LONG_INTEGER = 4000  # digits; Python refuses to read more than 4,300
-_CHUNK = 1 << 15  # bytes; what is decoded stays in the processor's cache
+NONE = msgspec.Raw()
+PLAIN = {"RECORD", "STATE"}
+LONG_INTEGER = 4000  # digits; Python refuses to read more than 4,300
+DECODE_BYTES = 1 << 15  # bytes; what is decoded stays in the processor's cache
 
 
 class Message(msgspec.Struct, gc=False):
@@ -30,8 +30,8 @@ class Message(msgspec.Struct, gc=False):
 
     type: str
     stream: str | None = None
-    record: msgspec.Raw = _NONE
-    value: msgspec.Raw = _NONE
+    record: msgspec.Raw = NONE
+    value: msgspec.Raw = NONE
 
 
 _decoder = msgspec.json.Decoder(Message)
@@ -49,12 +49,17 @@ def parse_plain(block: bytes) -> list[Message] | None:
         messages = _decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    plain = {message.type for message in messages} <= _PLAIN
+    plain = {message.type for message in messages} <= PLAIN
     return messages if plain and 0 < len(messages) == _objects(block) else None
 
 
 def parse(line: bytes) -> Message | None:
-    """Read one line; None for a blank one. Raises MalformedError."""
+    """Read one line; None for a blank one.
+
+    Raises:
+        MalformedError: it is no Singer message.
+
+    """
     try:
         _check_utf8(line)
         message = _decode(line)
@@ -69,14 +74,18 @@ def parse(line: bytes) -> Message | None:
 
 
 def record_of(message: Message) -> tuple[str, bytes]:
-    """Return a RECORD's stream and its record's text. Raises MalformedError.
+    """Return a RECORD's stream and its record's text.
 
     The text is one JSON object in UTF-8, without blanks around it; of a message that
     ``parse`` gave it may hold Python's ``NaN`` and ``Infinity``.
+
+    Raises:
+        MalformedError: it has no record, or names no stream.
+
     """
     record = bytes(message.record)
     if not record.startswith(b"{"):
-        missing = message.record == _NONE
+        missing = message.record == NONE
         msg = "a RECORD without a record" if missing else "its record is no JSON object"
         raise MalformedError(msg)
     if message.stream is None:
@@ -106,7 +115,7 @@ def _values(text: str, constant: Callable[[str], Any]) -> Any:  # noqa: ANN401 -
 
 
 def _integer(text: str) -> int | decimal.Decimal:
-    return int(text) if len(text) < _LONG_INTEGER else decimal.Decimal(text)
+    return int(text) if len(text) < LONG_INTEGER else decimal.Decimal(text)
 
 
 def _parse_exactly(line: bytes) -> Message:
@@ -137,8 +146,8 @@ def _check_utf8(block: bytes) -> None:
     if block.isascii():
         return
     decode, view = _utf8().decode, memoryview(block)
-    for at in range(0, len(view), _CHUNK):
-        decode(view[at : at + _CHUNK])
+    for at in range(0, len(view), DECODE_BYTES):
+        decode(view[at : at + DECODE_BYTES])
     decode(b"", final=True)
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 18  # what is made of it stays in the processor's cache
 PIPE_BYTES = 1 << 20
 LONGEST_LINE = 256 << 20
-_BOM = b"\xef\xbb\xbf"
-_F_SETPIPE_SZ = 1031  # Linux: fcntl.F_SETPIPE_SZ
+BOM = b"\xef\xbb\xbf"
+F_SETPIPE_SZ = 1031  # Linux: fcntl.F_SETPIPE_SZ
 
 
 def lines(block: bytes) -> list[bytes]:
@@ -37,7 +37,10 @@ def blocks(
     """Give the source in blocks of whole lines, as they come.
 
     ``wake`` is a descriptor that becomes readable when ``stopped`` has turned true.
-    A line of more than ``longest`` bytes raises MalformedError.
+
+    Raises:
+        MalformedError: a line has more than ``longest`` bytes.
+
     """
     rest: list[bytes] = []
     held = 0
@@ -49,7 +52,7 @@ def blocks(
             rest, held = [], 0
             if first:
                 first = False
-                block = block.removeprefix(_BOM)
+                block = block.removeprefix(BOM)
             yield block
         rest.append(read[end:])
         held += len(read) - end
@@ -58,7 +61,7 @@ def blocks(
             raise MalformedError(msg)
     if held and not stopped():
         last = b"".join(rest)
-        yield last.removeprefix(_BOM) if first else last
+        yield last.removeprefix(BOM) if first else last
 
 
 def _reads(
@@ -86,4 +89,4 @@ def _widen(descriptor: int) -> None:
     import fcntl  # noqa: PLC0415 - not everywhere
 
     with contextlib.suppress(OSError):  # no pipe, or not Linux
-        fcntl.fcntl(descriptor, _F_SETPIPE_SZ, PIPE_BYTES)
+        fcntl.fcntl(descriptor, F_SETPIPE_SZ, PIPE_BYTES)

@@ -18,10 +18,10 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_OLD_DRAFTS = (validators.Draft3Validator, validators.Draft4Validator)
-_SCHEMAS_BY_NAME = ("properties", "patternProperties", "definitions", "$defs")
-_LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "items", "prefixItems")
-_ONE_SCHEMA = (
+OLD_DRAFTS = (validators.Draft3Validator, validators.Draft4Validator)
+SCHEMAS_BY_NAME = ("properties", "patternProperties", "definitions", "$defs")
+LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "items", "prefixItems")
+ONE_SCHEMA = (
     "items",
     "additionalItems",
     "additionalProperties",
@@ -45,9 +45,9 @@ class Validator(BaseJSONSchemaValidator):
         super().__init__(schema)
         draft = validators.validator_for(schema, default=validators.Draft7Validator)
         try:
-            if draft in _OLD_DRAFTS and not _is_valid(draft, schema):
+            if draft in OLD_DRAFTS and not _is_valid(draft, schema):
                 draft = validators.Draft7Validator
-            if draft not in _OLD_DRAFTS:
+            if draft not in OLD_DRAFTS:
                 schema = _modern(schema)
             valid = _is_valid(draft, schema)
         except RecursionError:
@@ -86,7 +86,7 @@ def _extended(draft: Any) -> Any:  # noqa: ANN401 - a validator class of jsonsch
     for name in {"multipleOf", "divisibleBy"} & keywords.keys():
         keywords[name] = _guarded(name, _multiple_of)
     types = draft.TYPE_CHECKER
-    if draft not in _OLD_DRAFTS:
+    if draft not in OLD_DRAFTS:
         types = types.redefine("integer", _is_integer)
     extend: Any = validators.extend  # untyped in its stubs
     return extend(draft, keywords, type_checker=types)
@@ -173,10 +173,10 @@ def _modern(schema: Any) -> Any:  # noqa: ANN401 - a schema, or what stands in i
     if isinstance(new.get("required"), bool):
         del new["required"]
     for name, inner in new.items():
-        if name in _SCHEMAS_BY_NAME and isinstance(inner, dict):
+        if name in SCHEMAS_BY_NAME and isinstance(inner, dict):
             new[name] = {key: _modern(each) for key, each in inner.items()}
-        elif name in _LISTS_OF_SCHEMAS and isinstance(inner, list):
+        elif name in LISTS_OF_SCHEMAS and isinstance(inner, list):
             new[name] = [_modern(each) for each in inner]
-        elif name in _ONE_SCHEMA:
+        elif name in ONE_SCHEMA:
             new[name] = _modern(inner)
     return new

@@ -367,7 +367,7 @@ def test_senders_that_hang_are_awaited_together(
 
     All senders have one deadline, not one each.
     """
-    monkeypatch.setattr("target_patterns_webhook.delivery.crew._LAST_SECONDS", 3.0)
+    monkeypatch.setattr("target_patterns_webhook.delivery.crew.LAST_SECONDS", 3.0)
     hanging = threading.Event()
 
     def judge(request: Request) -> str:
