@@ -82,7 +82,6 @@ class TapPostHog(Tap):
 
         Raises:
             StateError: it is neither, or of another project.
-
         """
         found = bookmarks_of(state, {*STREAMS})
         read = {n: STREAMS[n].whole_state(s, self.settings) for n, s in found.items()}

@@ -40,7 +40,6 @@ class DeadLetters:
 
         Raises:
             ConfigError: it cannot be opened.
-
         """
         self._path = path
         self._lock = threading.Lock()
@@ -64,7 +63,6 @@ class DeadLetters:
 
         Raises:
             FatalError: they cannot be written.
-
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         lines = b"".join(_line(rejection, now) for rejection in rejections)
@@ -108,11 +106,9 @@ class DeadLetters:
             logger.warning("Records that are refused from here on are only counted.")
 
     def __enter__(self) -> Self:
-        """Be open within the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file."""
         self.close()
 
     def _start_on_a_fresh_line(self) -> None:

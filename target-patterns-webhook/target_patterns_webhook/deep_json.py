@@ -35,7 +35,6 @@ def end_of(text: str, at: int) -> int:
 
     Raises:
         json.JSONDecodeError: none begins there.
-
     """
     scan = _scan(text, at, -1)
     while True:

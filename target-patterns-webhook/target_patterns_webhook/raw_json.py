@@ -34,7 +34,6 @@ def members(text: bytes) -> dict[str, bytes]:
 
     Raises:
         MalformedError: it is not one JSON object in UTF-8.
-
     """
     try:
         return {name: value.encode() for name, value in _walk(text.decode()).items()}

@@ -69,7 +69,6 @@ class Run:
 
         Raises:
             TargetError: after that, when not all could be delivered.
-
         """
         if self._settings.in_the_clear:
             logger.warning(

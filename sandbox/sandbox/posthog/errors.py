@@ -109,7 +109,6 @@ def from_clickhouse(message: str) -> ApiError:
 
     Args:
         message: The text of the exception, `Code: 43. DB::Exception: ... (NAME)`.
-
     """
     names = re.findall(r"\(([A-Z][A-Z0-9_]+)\)", message)
     name = names[-1] if names else ""

@@ -25,19 +25,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_posthog.api.transport import Response
+    from tap_posthog.settings.settings import Settings
 
 SHOWN = 300  # characters of the server's own words
 US, EU = "https://us.posthog.com", "https://eu.posthog.com"
 
 
 def error_of(  # noqa: PLR0911 - a table of statuses
-    response: Response, *, path: str, base_url: str, project_id: str, api_key: str
+    response: Response, path: str, settings: Settings
 ) -> TapError:
     """Turn an answer that will not change into the line that the user needs.
 
     `path` is what was asked for, under `base_url`.
     """
-    said = detail(response.body).replace(api_key, "***")
+    base_url, project_id = settings.base_url, settings.project_id
+    said = detail(response.body).replace(settings.api_key, "***")
     if response.status in {300, 301, 302, 303, 307, 308}:
         return _redirected(response, base_url, path)
     if response.status < 300:  # noqa: PLR2004 - success, but not of what was asked

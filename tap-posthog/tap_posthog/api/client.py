@@ -71,7 +71,6 @@ class Client:
 
         Raises:
             ConfigError: this machine's proxy or CA settings cannot be used.
-
         """
         self.traffic = Traffic()
         self._settings = settings
@@ -107,7 +106,6 @@ class Client:
             TooHeavyError: the caller has to ask for less at once.
             GaveUpError: `max_wait_seconds` have passed.
             TapError: the same request would meet the same refusal.
-
         """
         try:
             return self._call(request, parse, divisible=divisible)
@@ -134,11 +132,9 @@ class Client:
         self._transport.abort()
 
     def __enter__(self) -> Self:
-        """Give the client itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of waits and connections."""
         self.close()
 
     def close(self) -> None:
@@ -164,13 +160,7 @@ class Client:
                         self._understood = True
                         return found
                 elif verdict is Verdict.STOP:
-                    raise api_errors.error_of(
-                        response,
-                        path=request.path,
-                        base_url=self._settings.base_url,
-                        project_id=self._settings.project_id,
-                        api_key=self._settings.api_key,
-                    )
+                    raise api_errors.error_of(response, request.path, self._settings)
                 elif verdict is Verdict.SHRINK:
                     raise TooHeavyError(
                         api_errors.too_heavy(response.status, self._said(response))

@@ -59,7 +59,6 @@ class Response:
 
         Raises:
             NoResponseError: it is not what its header says, or not readable here.
-
         """
         return b"".join(self.pieces())
 
@@ -68,7 +67,6 @@ class Response:
 
         Raises:
             NoResponseError: as for `body`, after the good pieces before it.
-
         """
         try:
             yield from pieces(self.content, self._encodings)
@@ -166,7 +164,6 @@ class Transport:
 
         Raises:
             ConfigError: the environment names a proxy or a file that cannot be used.
-
         """
         # It logs URLs, and a traceback where a header cannot be parsed.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -192,7 +189,6 @@ class Transport:
 
         Raises:
             NoResponseError: nothing, or not all, came back in time.
-
         """
         seconds = self._timeout if most is None else min(self._timeout, most)
         connection = self._idle.get()

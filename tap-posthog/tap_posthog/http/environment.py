@@ -55,7 +55,6 @@ def environment(url: str) -> Environment:
 
     Raises:
         UnusableError: it names a proxy or a file that cannot be used.
-
     """
     proxies = get_environ_proxies(url)
     proxy = select_proxy(url, proxies)

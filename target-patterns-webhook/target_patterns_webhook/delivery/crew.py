@@ -88,7 +88,6 @@ class Delivery:
 
         Raises:
             ConfigError: a URL, a header or the file cannot be used.
-
         """
         with ExitStack() as stack:
             if self._settings.on_rejected == "dead_letter":

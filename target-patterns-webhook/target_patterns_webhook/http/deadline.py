@@ -123,7 +123,6 @@ def connect(
 
     Raises:
         OSError: TimeoutError, socket.gaierror or what the last address said.
-
     """
     problem: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in deadline.look_up(host.strip("[]"), port):

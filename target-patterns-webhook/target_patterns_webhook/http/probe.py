@@ -42,7 +42,6 @@ def probe(settings: Settings) -> str:
     Raises:
         ConfigError: a setting, or a variable of the environment, cannot be used.
         FatalError: nothing answers there.
-
     """
     url = settings.webhook_url
     try:

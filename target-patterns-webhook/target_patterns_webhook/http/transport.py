@@ -54,7 +54,6 @@ class Transport:
 
         Raises:
             ConfigError: the URL or a header cannot be sent.
-
         """
         # Both log URLs, at debug level and when headers cannot be parsed.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)

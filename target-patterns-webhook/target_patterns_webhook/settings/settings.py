@@ -78,7 +78,6 @@ class Settings:
         Raises:
             ConfigError: one line that names the key, what it got (a secret's value
                 never) and what it takes.
-
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
         url = _webhook_url(OWN["webhook_url"], given.pop("webhook_url"))

@@ -26,7 +26,6 @@ def records(message: Mapping[str, Any], storage: Mapping[str, Any]) -> Iterator[
 
     Raises:
         MalformedError: it names a file and a line by number, as names may hold secrets.
-
     """
     encoding, manifest = message.get("encoding"), message.get("manifest")
     if not isinstance(encoding, dict) or not isinstance(manifest, list):

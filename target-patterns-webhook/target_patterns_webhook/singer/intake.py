@@ -100,7 +100,6 @@ class Intake:
         Raises:
             InputError: it names the line which is wrong.
             BatchInterruptedError: ``stopped`` ended a BATCH before its last record.
-
         """
         messages = None if self.by_line else parse_plain(block)
         try:

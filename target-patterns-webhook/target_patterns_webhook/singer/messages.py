@@ -58,7 +58,6 @@ def parse(line: bytes) -> Message | None:
 
     Raises:
         MalformedError: it is no Singer message.
-
     """
     try:
         _check_utf8(line)
@@ -81,7 +80,6 @@ def record_of(message: Message) -> tuple[str, bytes]:
 
     Raises:
         MalformedError: it has no record, or names no stream.
-
     """
     record = bytes(message.record)
     if not record.startswith(b"{"):

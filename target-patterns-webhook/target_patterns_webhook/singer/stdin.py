@@ -40,7 +40,6 @@ def blocks(
 
     Raises:
         MalformedError: a line has more than ``longest`` bytes.
-
     """
     rest: list[bytes] = []
     held = 0

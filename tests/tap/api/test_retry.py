@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from tap_posthog.api.api_errors import error_of
 from tap_posthog.api.retry import LONGEST_WAIT, Verdict, backoff, judge
 from tap_posthog.api.transport import Response
+from tests.tap.running import settings
 
 KEY = "phx_CANARY"
 
@@ -180,10 +183,5 @@ def test_a_key_that_the_server_repeats_is_not_shown() -> None:
 
 
 def _error_of(answer: Response) -> Exception:
-    return error_of(
-        answer,
-        path="/api/projects/7/query/",
-        base_url="https://us.posthog.com",
-        project_id="7",
-        api_key=KEY,
-    )
+    given = replace(settings(), project_id="7", api_key=KEY)
+    return error_of(answer, "/api/projects/7/query/", given)
