@@ -39,7 +39,7 @@ class Dispatch:
         max_retry_seconds: float,
         keys: Callable[[str], Sequence[str]],
     ) -> None:
-        """``strict``: one by one, in order. ``keep_refused``: as dead letters.
+        """``strict``: one by one, in order. ``keep_rejected``: as dead letters.
 
         ``keys`` names the key properties of a stream.
         """
@@ -133,7 +133,7 @@ class Dispatch:
             return self._accept(chunk)
         chunk.unpair()
         if len(chunk.records) == 1:
-            return self._rejections.refused(chunk, outcome), []
+            return self._rejections.rejected_alone(chunk, outcome), []
         if outcome.verdict is Verdict.TOO_LARGE:
             size = chunk.size(self._payload.overhead(chunk.stream))
             self.size = min(self.size or size, size // 2)
