@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.bench import questions
 from tests.bench.ground import alternate, middle, receiver, replay, stats
 from tests.bench.picture import Curve, Panel, draw
 from tests.bench.process import Run, run
@@ -74,6 +75,7 @@ def measure(ground: Ground, report: Report) -> None:
         at_posthog(report, readings, small)
         quotas(report, readings[-1], small)
         waiting(ground, report, sandbox, count)
+        questions.measure(ground, report, sandbox, count)
     growth(report, readings, writings)
 
 
