@@ -49,8 +49,6 @@ class InputError(TargetError):
 
     def __init__(self, line: int, problem: str, *, hint: str | None = None) -> None:
         super().__init__(f"Input line {line:,}: {problem}.", hint=hint)
-        self.line = line
-        self.problem = problem
 
 
 class NoInputError(TargetError):
@@ -78,20 +76,12 @@ class DeliveryError(TargetError):
 
 
 class RejectedError(DeliveryError):
-    """The receiver looked at the records and said no.
-
-    ``status`` is its HTTP status, ``response`` the first characters of its answer.
-    """
+    """The receiver looked at the records and said no."""
 
     hint = (
         "Fix the record at its source, or set on_rejected to dead_letter to save such "
         "records and go on."
     )
-
-    def __init__(self, message: str, *, status: int, response: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.response = response
 
 
 class FatalError(DeliveryError):

@@ -52,7 +52,7 @@ def run_inside(config: Mapping[str, object], given: bytes) -> Ended:
 def deliver(given: bytes, **config: object) -> tuple[Ended, list[Any]]:
     """Run a target over ``given``; return how it ended and which records arrived.
 
-    The invariant of its figures holds, whatever happened.
+    The invariant of its stats holds, whatever happened.
     """
     with Receiver() as receiver:
         ended = run_inside({"webhook_url": receiver.url, **config}, given)

@@ -1,12 +1,12 @@
-"""Whether a request may start now: one gate for all senders. Pure: told the time.
+"""Whether a request may start now: one breaker for all senders. Pure: told the time.
 
 What tells an outage from bad luck is failures in a row, over all senders, with nothing
 accepted in between. Each of them leaves room for one request less. After fourteen (as
 many as there are senders, if that is more) a single one at a time goes out, a probe,
-after ever longer waits. Anything accepted opens the gate again. So a receiver that
+after ever longer waits. Anything accepted closes the breaker again. So a receiver that
 fails at random is kept busy, and one that is down is left in peace.
 
-A Retry-After closes the gate at once, for as long as it asks. A bare 429 or 503 holds
+A Retry-After opens it at once, for as long as it asks. A bare 429 or 503 holds
 every sender for the back-off, or until the next acceptance if that comes first.
 """
 
@@ -130,7 +130,7 @@ class CircuitBreaker:
             return  # it began before the receiver asked to wait
         self._row = 0
         self._hold(now, now)
-        if outcome.verdict is Verdict.ACCEPTED:  # a refusal takes less time
+        if outcome.verdict is Verdict.ACCEPTED:  # a rejection takes less time
             before = outcome.seconds if self._latency is None else self._latency
             self._latency = before + _SMOOTH * (outcome.seconds - before)
             self.limit.succeeded(

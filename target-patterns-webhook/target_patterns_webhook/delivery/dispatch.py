@@ -43,7 +43,7 @@ class Dispatch:
         max_retry_seconds: float,
         keys: Callable[[str], Sequence[str]],
     ) -> None:
-        """``strict``: one by one, in order. ``keep_refused``: as dead letters.
+        """``strict``: one by one, in order. ``keep_rejected``: as dead letters.
 
         ``keys`` names the key properties of a stream.
         """

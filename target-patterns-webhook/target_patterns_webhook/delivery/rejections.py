@@ -101,9 +101,7 @@ class Rejections:
             RejectedError(
                 f"The webhook refused {len(rejected):,} of {records:,} records of a "
                 f"batch of stream {batch.stream!r} with {first.status}{others}."
-                f"{_said('The first', first)}",
-                status=first.status,
-                response=first.response,
+                f"{_said('The first', first)}"
             )
         )
 

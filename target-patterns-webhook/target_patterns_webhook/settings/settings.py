@@ -1,6 +1,6 @@
 """The settings as the code sees them: read once, checked, frozen.
 
-What users see of them is in schema.py, how a value is read in setting_values.py. Here
+What users see of them is in schema.py, how a value is read in values.py. Here
 is what only a webhook's own settings need. Touches no file, network or environment.
 """
 

@@ -23,7 +23,6 @@ class Stream:
         keys: Iterable[str],
         shape: Callable[[bytes], bytes | None] | None,
     ) -> None:
-        self.name = name
         self.keys = tuple(keys)
         self.shape = shape
         self.counter = metrics.record_counter(name)

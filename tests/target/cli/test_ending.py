@@ -84,7 +84,7 @@ def test_a_signal_while_the_input_is_idle(
     assert ended.summary["undelivered"] == 0
 
 
-def test_a_signal_while_a_request_is_under_way(tmp_path: Path) -> None:
+def test_a_signal_while_a_request_is_in_flight(tmp_path: Path) -> None:
     """The request's answer is awaited: its state is written only after it.
 
     The SDK's own handler writes it at once here, and exits with 0.
@@ -157,7 +157,7 @@ def test_a_signal_while_the_receiver_holds_everything_up(tmp_path: Path) -> None
 
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
-    """Whoever cannot wait for the grace to pass sends the signal again."""
+    """The same signal again ends the process before the grace has passed."""
     held = Held()
     with Receiver(judge=held) as receiver:
         process = start(tmp_path, {"webhook_url": receiver.url, "batch_size_rows": 1})

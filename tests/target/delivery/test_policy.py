@@ -131,7 +131,7 @@ def test_a_storm_of_429_sees_two_requests_in_five_seconds(begin: float) -> None:
     assert sorted(simulation.accepted) == list(range(800))
 
 
-def test_nobody_knocks_before_the_time_that_was_asked_for() -> None:
+def test_nothing_is_sent_before_the_time_that_was_asked_for() -> None:
     """Retry-After holds every sender, to the second, and a batch keeps its id."""
 
     def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
@@ -247,7 +247,7 @@ def test_two_refused_first_batches_are_put_aside_when_others_are_accepted() -> N
     assert simulation.states == [99]
 
 
-def test_a_thousand_refusals_in_a_row_stop_the_run() -> None:
+def test_a_thousand_rejections_in_a_row_stop_the_run() -> None:
     """A receiver that starts to refuse everything gets no further."""
     simulation = Simulation(refuses(*range(500, 10_000)), on_rejected="dead_letter")
     simulation.run(10_000)

@@ -339,7 +339,7 @@ def test_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_one_connection_serves_many_requests() -> None:
-    """Connections are kept, also after refusals."""
+    """Connections are kept, also after rejections."""
     with Receiver([200, 503, 400]) as hook, Attempts(hook.url) as attempt:
         for _ in range(20):
             attempt()
@@ -411,7 +411,7 @@ def test_https_keeps_the_deadline_too(
 
 
 def test_https_to_a_port_without_tls_ends_the_run() -> None:
-    """Nothing that waiting could mend."""
+    """Waiting would not help."""
     with Receiver() as hook:
         answer = post(hook.url.replace("http:", "https:"))
 
