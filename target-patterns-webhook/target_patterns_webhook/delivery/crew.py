@@ -1,7 +1,7 @@
 """The crew: threads that send what is held, beside the one that writes states.
 
 Owns every sender and every wait. What is sent, when, and what an answer means is
-decided in outbox.py and below it; how one request goes is transport.py's.
+decided in outbox.py and below it, how one request goes in http/transport.py.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class Delivery:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # something to send, maybe
         self._room = threading.Condition(self._lock)  # something was settled, or failed
-        self._opened = 0  # batches
         self._burying = 0
         self._stopping = self._closing = False
         self._failure: BaseException | None = None
@@ -135,8 +134,7 @@ class Delivery:
         with self._lock:
             if outbox.add(stream, records):
                 self._work.notify()
-            if outbox.batcher.opened != self._opened:
-                self._note_opened()
+            self._state_writer.nudge()  # a batch that was opened may be due first
             if outbox.full or self._problem is not None:
                 self._await_room()
 
@@ -166,7 +164,7 @@ class Delivery:
                 if left is not None and (left <= 0 or self._hopeless(until)):
                     return False
                 self._wait(self._room, left)
-            self._outbox.dispatch.finish()
+            self._outbox.finish()
             self._raise_problem()
             return True
 
@@ -174,13 +172,13 @@ class Delivery:
         """Wake every wait at once; what is held gets its last chance in ``drain``."""
         with self._lock:
             self._stopping = True
-            self._outbox.dispatch.hurry(self._clock())
+            self._outbox.hurry()
             self._work.notify_all()
             self._room.notify_all()
 
     @property
     def _problem(self) -> BaseException | None:
-        return self._failure or self._outbox.dispatch.failure
+        return self._failure or self._outbox.failure
 
     @property
     def _busy(self) -> bool:
@@ -193,22 +191,16 @@ class Delivery:
     def _await_room(self) -> None:
         self._raise_problem()
         while self._outbox.full and not self._stopping:
-            if not self._outbox.dispatch.waiting and self._outbox.seal():
+            if not self._outbox.waiting and self._outbox.seal():
                 self._work.notify()  # many streams, none of them with a full batch
             self._wait(self._room, None)
             self._raise_problem()
-
-    def _note_opened(self) -> None:
-        """Wake the state writer in time for a batch that was just opened."""
-        self._opened = self._outbox.batcher.opened
-        self._outbox.note_oldest()
-        self._state_writer.nudge()
 
     def _hopeless(self, until: float | None) -> bool:
         """Whether, stopping, nothing can be sent any more before ``until``."""
         if not self._stopping or self._busy or until is None:
             return False
-        at = self._outbox.dispatch.wake_at()
+        at = self._outbox.wake_at()
         return at is None or at > until
 
     def _send(self, transport: Transport) -> None:
@@ -226,11 +218,10 @@ class Delivery:
             self._room.notify_all()
 
     def _take(self) -> tuple[Chunk, Attempt] | None:
-        dispatch = self._outbox.dispatch
         with self._lock:
             while not self._closing and self._failure is None:
                 taken = self._outbox.next()
-                now, at = self._clock(), dispatch.wake_at()
+                now, at = self._clock(), self._outbox.wake_at()
                 if taken is not None:
                     if at is not None and at <= now:
                         self._work.notify()  # one more may go
@@ -265,7 +256,7 @@ class Delivery:
 
     def _announce(self) -> None:
         """Wake the threads that may go on, now that a response has come."""
-        if self._outbox.dispatch.waiting:
+        if self._outbox.waiting:
             self._work.notify()
         self._state_writer.nudge()
         self._room.notify()
