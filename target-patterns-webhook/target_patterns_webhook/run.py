@@ -67,7 +67,7 @@ class Run:
         Raises InputError, DeliveryError, OutputError, StoppedError. Whatever happens,
         a state is written for all that was delivered, and what is left is logged.
         """
-        if self._settings.in_the_clear:
+        if self._settings.webhook.in_the_clear:
             logger.warning(
                 "webhook_url is http://: the URL, a credential, crosses the network "
                 "unencrypted.",

@@ -413,9 +413,9 @@ def test_what_may_be_shown_of_the_url(
     in_the_clear: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     """Scheme, host and port may be shown; http:// to another machine is noticed."""
-    settings = read(webhook_url=url)
+    webhook = read(webhook_url=url).webhook
 
-    assert (settings.receiver, settings.in_the_clear) == (receiver, in_the_clear)
+    assert (webhook.receiver, webhook.in_the_clear) == (receiver, in_the_clear)
 
 
 json_values = st.recursive(
