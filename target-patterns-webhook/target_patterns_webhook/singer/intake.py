@@ -24,6 +24,9 @@ from target_patterns_webhook.singer.messages import (
     parse,
     parse_plain,
     record_of,
+    schema_of,
+    state_of,
+    stream_of,
     whole,
 )
 from target_patterns_webhook.singer.stdin import lines
@@ -228,31 +231,16 @@ class Intake:
     def count(self) -> None:
         """Count for the Singer metrics what came since the last call."""
         for stream in self.streams.values():
-            if stream.counted:
-                stream.counter.increment(stream.counted)
-                stream.counted = 0
+            stream.count()
 
     def _state(self, message: Message) -> None:
-        value = bytes(message.value)
-        if not value:
-            msg = "a STATE without a value"
-            raise MalformedError(msg)
+        value = state_of(message)
         if value not in {b"null", b"{}"}:  # nothing to remember
             self._hand_on()
             self._mark(value)
 
     def _schema(self, message: dict[str, Any]) -> None:
-        name, schema = message.get("stream"), message.get("schema")
-        if not isinstance(name, str):
-            msg = "a SCHEMA names no stream"
-            raise MalformedError(msg)
-        if not isinstance(schema, (dict, bool)):
-            msg = f"the SCHEMA of stream {name[:80]} has no schema"
-            raise MalformedError(msg)
-        keys = message.get("key_properties") or []
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            msg = f"the key_properties of stream {name[:80]} are no list of names"
-            raise MalformedError(msg)
+        name, schema, keys = schema_of(message)
         self.key_names[name] = keys
         if name == TEST_STREAM:
             self.new_stream(name, schema, keys)
@@ -260,10 +248,7 @@ class Intake:
             self.announce(name, schema, keys)
 
     def _batch(self, message: dict[str, Any]) -> None:
-        name = message.get("stream")
-        if not isinstance(name, str):
-            msg = "a BATCH names no stream"
-            raise MalformedError(msg)
+        name = stream_of(message)
         for record in batch_files.records(message, self._storage):
             if self._stopped():
                 raise BatchInterruptedError

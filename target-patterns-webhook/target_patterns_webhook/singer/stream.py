@@ -33,6 +33,12 @@ class Stream:
         self._start = first.encode() if plain and first.count('"') == 2 else b""  # noqa: PLR2004 - the two around the key
         self._decode = _decoder(self.keys)
 
+    def count(self) -> None:
+        """Count for the Singer metrics what came since the last call."""
+        if self.counted:
+            self.counter.increment(self.counted)
+            self.counted = 0
+
     def lacks(self, record: bytes) -> list[str]:
         """Return which key properties a record has not."""
         if self._start and record.startswith(self._start):
