@@ -34,9 +34,13 @@ class DeadLetters:
     """The open file. Lines of several threads do not mix."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file, for its owner only. Raises ConfigError if it cannot.
+        """Open or make the file, for its owner only.
 
         A last line that a crash tore stays; the next starts on a fresh line.
+
+        Raises:
+            ConfigError: it cannot be opened or written.
+
         """
         self._path = path
         self._lock = threading.Lock()
@@ -56,7 +60,12 @@ class DeadLetters:
             raise _unusable(path, error) from None
 
     def write(self, rejections: Sequence[Rejection]) -> None:
-        """Return when the records are on the disk. Raises FatalError if it cannot."""
+        """Return when the records are on the disk.
+
+        Raises:
+            FatalError: they cannot be written.
+
+        """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         lines = b"".join(_line(rejection, now) for rejection in rejections)
         try:

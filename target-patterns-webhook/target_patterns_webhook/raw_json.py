@@ -36,7 +36,9 @@ class MalformedError(ValueError):
 def members(text: bytes) -> dict[str, bytes]:
     """Return an object's members, each value as its own text; of doubles the last.
 
-    Raises MalformedError for anything but one JSON object in UTF-8.
+    Raises:
+        MalformedError: it is anything but one JSON object in UTF-8.
+
     """
     try:
         return {name: value.encode() for name, value in _walk(text.decode()).items()}

@@ -64,8 +64,15 @@ class Run:
     def read(self, source: IO[str]) -> Counter[str]:
         """Deliver all of ``source``; return how many messages it had of each type.
 
-        Raises InputError, DeliveryError, OutputError, StoppedError. Whatever happens,
-        a state is written for all that was delivered, and what is left is logged.
+        Whatever happens, a state is written for all that was delivered, and what is
+        left is logged.
+
+        Raises:
+            InputError: a line is wrong; what came before it was delivered.
+            DeliveryError: the receiver did not take what was sent.
+            OutputError: states cannot be written any more.
+            StoppedError: a signal came.
+
         """
         if self._settings.webhook.in_the_clear:
             logger.warning(

@@ -83,7 +83,12 @@ class Delivery:
         )
 
     def __enter__(self) -> Self:
-        """Open the dead-letter file and start. Raises ConfigError; sends nothing."""
+        """Open the dead-letter file and start the threads. Send nothing.
+
+        Raises:
+            ConfigError: the file, the URL or a header cannot be used.
+
+        """
         with ExitStack() as stack:
             if self._settings.on_rejected == "dead_letter":
                 letters = DeadLetters(self._settings.dead_letter_path)

@@ -39,7 +39,10 @@ _REASONS = {
 def probe(settings: Settings) -> str:
     """Connect and hang up; return a sentence that says what answered.
 
-    Raises ConfigError, FatalError.
+    Raises:
+        ConfigError: there is no such host, or the proxy lets nothing through.
+        FatalError: it does not answer, or not as its URL says.
+
     """
     webhook = settings.webhook
     try:

@@ -74,8 +74,10 @@ class Settings:
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
         """Read the target's own settings; other keys are somebody else's, ignored.
 
-        Raises ConfigError: one line that names the key, what it got (a secret's value
-        never) and what it takes.
+        Raises:
+            ConfigError: one line that names the key, what it got (a secret's value
+                never) and what it takes.
+
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
         webhook = Webhook.read(OWN["webhook_url"], given.pop("webhook_url"))

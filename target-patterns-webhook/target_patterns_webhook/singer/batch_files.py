@@ -25,8 +25,11 @@ def records(
     """Read the files that ``message["manifest"]`` names, as its ``encoding`` says.
 
     A record may hold Python's ``NaN`` and ``Infinity``, as a RECORD may. ``storage``
-    holds the parameters that their file system asks for. Raises MalformedError that
-    names a file and a line by number: names may hold secrets.
+    holds the parameters that their file system asks for.
+
+    Raises:
+        MalformedError: names a file and a line by number, as names may hold secrets.
+
     """
     encoding, manifest = message.get("encoding"), message.get("manifest")
     if not isinstance(encoding, dict) or not isinstance(manifest, list):

@@ -98,9 +98,12 @@ class Intake:
         }
 
     def take(self, block: bytes) -> None:
-        """Take whole lines. Raises InputError that names the line which is wrong.
+        """Take whole lines.
 
-        Raises BatchInterruptedError where ``stopped`` ended a BATCH before its records.
+        Raises:
+            InputError: a line is wrong; it is named by its number.
+            BatchInterruptedError: ``stopped`` ended a BATCH before its records.
+
         """
         messages = None if self.by_line else parse_plain(block)
         try:

@@ -54,7 +54,12 @@ def parse_plain(block: bytes) -> list[Message] | None:
 
 
 def parse(line: bytes) -> Message | None:
-    """Read one line; None for a blank one. Raises MalformedError."""
+    """Read one line; None for a blank one.
+
+    Raises:
+        MalformedError: it is no Singer message.
+
+    """
     try:
         _check_utf8(line)
         message = _decode(line)
@@ -69,10 +74,14 @@ def parse(line: bytes) -> Message | None:
 
 
 def record_of(message: Message) -> tuple[str, bytes]:
-    """Return a RECORD's stream and its record's text. Raises MalformedError.
+    """Return a RECORD's stream and its record's text.
 
     The text is one JSON object in UTF-8, without blanks around it; of a message that
     ``parse`` gave it may hold Python's ``NaN`` and ``Infinity``.
+
+    Raises:
+        MalformedError: one of them is missing or has another type.
+
     """
     record = bytes(message.record)
     if not record.startswith(b"{"):
@@ -86,7 +95,12 @@ def record_of(message: Message) -> tuple[str, bytes]:
 
 
 def state_of(message: Message) -> bytes:
-    """Return the text of a STATE's value. Raises MalformedError."""
+    """Return the text of a STATE's value.
+
+    Raises:
+        MalformedError: it has none.
+
+    """
     if not message.value:
         msg = "a STATE without a value"
         raise MalformedError(msg)
@@ -94,7 +108,12 @@ def state_of(message: Message) -> bytes:
 
 
 def stream_of(message: dict[str, Any]) -> str:
-    """Return the stream that a SCHEMA or a BATCH names. Raises MalformedError."""
+    """Return the stream that a SCHEMA or a BATCH names.
+
+    Raises:
+        MalformedError: it names none.
+
+    """
     name = message.get("stream")
     if not isinstance(name, str):
         msg = f"a {message['type']} names no stream"
