@@ -22,7 +22,7 @@ from target_patterns_webhook.singer.stdin import blocks
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from target_patterns_webhook.settings.settings import Settings
     from target_patterns_webhook.singer.intake import Intake
@@ -105,19 +105,13 @@ class Run:
 
     def _take_in(self, source: IO[str]) -> None:
         try:
-            for block in self._blocks(source):
+            wake, stopped = self._signals.wake, self._stopped
+            for block in blocks(source, wake=wake, stopped=stopped):
                 self._intake.take(block)
         except BatchInterruptedError:
             return  # what lies behind in the block is not read either
         except MalformedError as error:
             raise InputError(self._intake.line + 1, str(error)) from None
-
-    def _blocks(self, source: IO[str]) -> Iterator[bytes]:
-        try:
-            yield from blocks(source, wake=self._signals.wake, stopped=self._stopped)
-        except OSError as error:
-            msg = f"it cannot be read ({error.strerror})"
-            raise MalformedError(msg) from None
 
     def _drain(self) -> None:
         """Return when everything is delivered, or raise what stands in the way."""

@@ -143,8 +143,8 @@ class Intake:
             else:
                 self._other[message.type](whole(line))
 
-    def record(self, name: str, record: bytes, line: bytes) -> None:
-        """Hand on one record. ``line`` is the whole message's text."""
+    def record(self, name: str, record: bytes, line: bytes | None = None) -> None:
+        """Hand on one record. ``line``: its message's text, none in a BATCH file."""
         del line
         self.take_record(name, self.as_json(record))
 
@@ -190,10 +190,6 @@ class Intake:
         self._held_bytes = 0
         if held:
             self._add(self._held_stream, *held)
-
-    def batch_record(self, name: str, record: bytes) -> None:
-        """Hand on one record of a BATCH file."""
-        self.take_record(name, self.as_json(record))
 
     def announce(self, name: str, schema: schemas.Schema, keys: list[str]) -> None:
         """Make ready for the records of the stream that a SCHEMA announces."""
@@ -255,7 +251,7 @@ class Intake:
         for record in batch_files.records(message, self._storage):
             if self._stopped():
                 raise BatchInterruptedError
-            self.batch_record(name, record)
+            self.record(name, record)
 
     def _activate_version(self, message: dict[str, Any]) -> None:
         del message
