@@ -49,6 +49,7 @@ class InputError(TargetError):
 
     def __init__(self, line: int, problem: str, *, hint: str | None = None) -> None:
         super().__init__(f"Input line {line:,}: {problem}.", hint=hint)
+        self.line = line
 
 
 class NoInputError(TargetError):

@@ -52,7 +52,6 @@ class Stats:
     states: int = 0  # written
     retries: Counter[str] = dataclasses.field(default_factory=Counter)  # by cause
     waited_seconds: float = 0.0  # that pressure from the receiver held all senders
-    limit: int = 1  # requests that may be in flight now
     in_flight: int = 0
     oldest_since: float | None = None  # clock time of the oldest unacknowledged record
     seconds: Latencies = dataclasses.field(default_factory=Latencies)

@@ -30,14 +30,14 @@ AIRBYTE_PAGE = 1_000
 LATENCY = 0.15
 NEAR, FAR = "at once", "after 150 ms"
 WAITING_ROUNDS = 5  # a share is the small difference of two large times
-WIDE_PAGE = 50_000  # the most that PostHog gives
+SMALL_PAGE = 10_000
 PICTURE = "benchmarks.svg"
 COST = f"""Requests of every kind, and the bytes that ClickHouse says it read for them,
 over a million events in 30 days and the first parts of them. The ideal is one request
 for each full page; one scan is every column of every row read once. PostHog's events
 are sorted by day, then by name and person: a page inside a day costs the whole day
-again. These days have 33,333 events, so pages of {PAGE_SIZE:,} read each day about four
-times and pages of {WIDE_PAGE:,} hardly more than once. Memory is the tap's own peak."""
+again. These days have 33,333 events, so pages of {PAGE_SIZE:,} read a day hardly more
+than once and pages of {SMALL_PAGE:,} about four times. Memory is the tap's peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ def measure(ground: Ground, report: Report) -> None:
             held = count
             readings.append(read(ground, sandbox, count, PAGE_SIZE))
             writings.append(write(ground, count))
-        wide = read(ground, sandbox, count, WIDE_PAGE)
-        at_posthog(report, readings, wide)
-        quotas(report, readings[-1], wide)
+        small = read(ground, sandbox, count, SMALL_PAGE)
+        at_posthog(report, readings, small)
+        quotas(report, readings[-1], small)
         waiting(ground, report, sandbox, count)
     growth(report, readings, writings)
 
@@ -113,7 +113,7 @@ def scan(sandbox: Sandbox) -> int:
         return int(json.load(answer)["statistics"]["bytes_read"])
 
 
-def at_posthog(report: Report, readings: list[Reading], wide: Reading) -> None:
+def at_posthog(report: Report, readings: list[Reading], small: Reading) -> None:
     """Say what ClickHouse did for it."""
     rows = [
         [
@@ -124,7 +124,7 @@ def at_posthog(report: Report, readings: list[Reading], wide: Reading) -> None:
             f"{one.nbytes / one.scan:.2f}",
             megabytes(one.run.peak_bytes),
         ]
-        for one in (*readings, wide)
+        for one in (*readings, small)
     ]
     read = ["read per million", "times one scan"]
     head = ["events", "requests", "of the ideal", *read, "peak memory"]
@@ -132,18 +132,18 @@ def at_posthog(report: Report, readings: list[Reading], wide: Reading) -> None:
     ideal = last.requests / last.events * PAGE_SIZE
     report.ratio("requests / `page_size` events", ideal, 1.1, at_most=True)
     report.ratio(
-        f"bytes read / one scan, {WIDE_PAGE:,} a page",
-        wide.nbytes / wide.scan,
+        "bytes read / one scan",
+        last.nbytes / last.scan,
         1.5,
         at_most=True,
     )
     report.add("What it costs at PostHog", COST, table(head, rows))
 
 
-def quotas(report: Report, last: Reading, wide: Reading) -> None:
+def quotas(report: Report, last: Reading, small: Reading) -> None:
     """Say what PostHog's quotas make of a backfill."""
     readers = {
-        f"tap-posthog, {one.page_size:,} a page": one.reader for one in (last, wide)
+        f"tap-posthog, {one.page_size:,} a page": one.reader for one in (last, small)
     }
     if report.airbyte_rate:
         pages = 1e6 / AIRBYTE_PAGE

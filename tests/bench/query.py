@@ -10,7 +10,7 @@ from typing import Any
 PROJECT = "1"
 API_KEY = "phx_sandbox"
 PATH = f"/api/projects/{PROJECT}/query/"
-PAGE_SIZE = 10_000
+PAGE_SIZE = 50_000  # the default
 COLUMNS = (
     "uuid",
     "event",

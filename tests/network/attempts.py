@@ -51,7 +51,8 @@ class Tap:
         """Make one attempt."""
         request = Request(method="POST", path="/api/projects/1/query/", body=BODY)
         try:
-            answer = self._transport.send(request).unpacked()
+            answer = self._transport.send(request)
+            _ = answer.body
         except NoResponseError as error:
             what = {"TIMED_OUT": "time-out", "NO_CONNECTION": "time-out"}
             names = {"CUT": "answer cut off", "NAME": "name not found", "TLS": "TLS"}

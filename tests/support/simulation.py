@@ -107,7 +107,7 @@ class Simulation:
     def _start(self) -> None:
         while (taken := self.outbox.next()) is not None:
             chunk, attempt = taken
-            name, body = self.outbox.encode(chunk)
+            name, body = chunk.encode(self.outbox.payload, self.outbox.occurrences)
             ids = [int(r) - 10 ** (len(r) - 1) for r in chunk.records]
             assert self._sending.isdisjoint(ids)  # no record is in two requests
             self._sending.update(ids)

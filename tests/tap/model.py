@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from tap_posthog import timestamps
 from tap_posthog.errors import TooHeavyError
 from tap_posthog.events.query import questions
+from tap_posthog.events.query.source import Page
 from tap_posthog.events.region import Key
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Model:
     most_read: int | None = None  # rows; a query that would give more meets 504
     hidden: Callable[[Event], bool] = lambda _: False  # counted, never given
     tick: timedelta = timedelta(0)  # what each question takes
+    row_bytes: int = 100
     asked: list[questions.Question | questions.Rows] = field(default_factory=list)
 
     def ask(
@@ -72,7 +74,14 @@ class Model:
             self._refuse(sum(map(len, found)) > self.most_counted)
         return self._answer(question, found)[: self.limit]
 
-    def read(self, question: questions.Rows, *, divisible: bool = True) -> list[Event]:
+    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+        """Give a page in parts, some of them empty."""
+        rows = self.rows(question, divisible=divisible)
+        cuts = sorted(len(self.asked) * prime % (len(rows) + 1) for prime in (7, 11))
+        parts = rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] :]
+        return Page(iter(parts), self.row_bytes * len(rows))
+
+    def rows(self, question: questions.Rows, *, divisible: bool = True) -> list[Event]:
         """Give a region's first rows in order, cut to the silent limit."""
         self._note(question)
         place = question.behind and _order(

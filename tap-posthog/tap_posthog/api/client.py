@@ -94,11 +94,15 @@ class Client:
         self._ahead = timedelta(0)  # of the server's clock before this machine's
 
     def call(
-        self, request: Request, parse: Callable[[bytes], T], *, divisible: bool = True
+        self,
+        request: Request,
+        parse: Callable[[Response], T],
+        *,
+        divisible: bool = True,
     ) -> T:
         """Return what `parse` makes of the answer, however long that takes.
 
-        `parse` raises ValueError for a body that is no answer, which is then asked for
+        `parse` raises ValueError for what is no answer, which is then asked for
         again. With `divisible` a question that is too much is handed back.
 
         Raises:
@@ -145,25 +149,17 @@ class Client:
         self._transport.close()
 
     def _call(
-        self, request: Request, parse: Callable[[bytes], T], *, divisible: bool
+        self, request: Request, parse: Callable[[Response], T], *, divisible: bool
     ) -> T:
         since: float | None = None  # when this request first failed
         time_outs = 0  # in a row
         for attempt in itertools.count(1):
             try:
                 response = self._send(request)
-            except NoResponseError as exc:
-                setback = self._unanswered(exc, attempt)
-            else:
-                why = (
-                    code(response.body)
-                    if response.status == HTTPStatus.BAD_REQUEST
-                    else ""
-                )
-                verdict = judge(response.status, why, divisible=divisible)
+                verdict = self._verdict(response, divisible=divisible)
                 if verdict is Verdict.READ:
                     try:
-                        found = parse(response.body)
+                        found = parse(response)
                     except ValueError:
                         setback = self._unreadable(response, attempt)
                     else:
@@ -178,6 +174,8 @@ class Client:
                 else:
                     limit = verdict is Verdict.WAIT
                     setback = self._asked_to_wait(response, attempt, limit=limit)
+            except NoResponseError as exc:
+                setback = self._unanswered(exc, attempt)
             time_outs = time_outs + 1 if setback.timed_out else 0
             if divisible and time_outs == TIME_OUTS:
                 seconds = self._settings.request_timeout_seconds
@@ -192,15 +190,19 @@ class Client:
             with self._lock:
                 self.traffic.requests += 1
             most = None if self._ends is None else self._ends - self._clock()
-            packed = self._transport.send(request, most)
-        response = packed.unpacked()
+            response = self._transport.send(request, most)
         with self._lock:
             self._reached = True
-            self.traffic.bytes += len(response.body)
+            self.traffic.bytes += response.size
             date = http_date(response.headers.get("Date"))
             if date:
                 self._ahead = date - self._now()
         return response
+
+    def _verdict(self, response: Response, *, divisible: bool) -> Verdict:
+        bad = response.status == HTTPStatus.BAD_REQUEST
+        why = code(response.body) if bad else ""
+        return judge(response.status, why, divisible=divisible)
 
     def _unanswered(self, exc: NoResponseError, attempt: int) -> Setback:
         self._waits.check()  # it may be what broke the connection

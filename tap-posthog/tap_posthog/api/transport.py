@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import logging
 import queue
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -19,13 +19,13 @@ from urllib3.exceptions import HTTPError
 
 from tap_posthog.errors import ConfigError
 from tap_posthog.http.connection import DeadlineAdapter
-from tap_posthog.http.content_encoding import UndecodedError, decoded
+from tap_posthog.http.content_encoding import UndecodedError, pieces
 from tap_posthog.http.deadline import Deadline
 from tap_posthog.http.environment import UnusableError, environment
 from tap_posthog.http.failures import Cause, Failure, cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tap_posthog.http.environment import Environment
 
@@ -41,30 +41,50 @@ class Request:
     path: str
     body: bytes | None = None
     params: Mapping[str, str] | None = None
+    most_bytes: int | None = None  # of the answer, as it comes; the rest is not read
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete answer, its body as it came."""
+    """An answer, its body as it came: it is unpacked where it is read."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    content: bytes
+    cut: bool = False  # at the most bytes that were asked for
 
-    def unpacked(self) -> Response:
-        """Decompress the body, once the connection is free for the next request.
+    @property
+    def body(self) -> bytes:
+        """The body, unpacked.
 
         Raises:
-            NoAnswerError: it is not what its header says, or not readable here.
+            NoResponseError: it is not what its header says, or not readable here.
 
         """
-        encodings = self.headers.get("Content-Encoding", "")
-        if not encodings or not self.body:
-            return self
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Unpack the body a piece at a time.
+
+        Raises:
+            NoResponseError: as for `body`, after the good pieces before it.
+
+        """
         try:
-            return replace(self, body=decoded(self.body, encodings))
+            yield from pieces(self.content, self._encodings)
         except UndecodedError as exc:
             raise NoResponseError(str(exc), Failure.CUT) from None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body, as gzip says unpacked; of one that is cut, packed."""
+        if not self.cut and "gzip" in self._encodings.lower():
+            return int.from_bytes(self.content[-4:], "little")
+        return len(self.content)
+
+    @property
+    def _encodings(self) -> str:
+        return self.headers.get("Content-Encoding", "") if self.content else ""
 
 
 class NoResponseError(Exception):
@@ -125,10 +145,15 @@ class _Connection:
             allow_redirects=False,
             stream=True,
         ) as response:
-            parts: list[bytes] = []
+            content, most = bytearray(), request.most_bytes
             while part := response.raw.read1(CHUNK, decode_content=False):
-                parts.append(part)
-            return Response(response.status_code, response.headers, b"".join(parts))
+                content += part
+                if most and len(content) > most:
+                    break
+            else:
+                most = None
+            status, headers = response.status_code, response.headers
+            return Response(status, headers, bytes(content), cut=most is not None)
 
 
 class Transport:
@@ -166,7 +191,7 @@ class Transport:
         left than a request may take.
 
         Raises:
-            NoAnswerError: nothing, or not all, came back in time.
+            NoResponseError: nothing, or not all, came back in time.
 
         """
         seconds = self._timeout if most is None else min(self._timeout, most)

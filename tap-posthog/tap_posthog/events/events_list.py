@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_posthog.api.client import Client
+    from tap_posthog.api.transport import Response
     from tap_posthog.events.batch import Row
     from tap_posthog.settings.settings import Settings
 
@@ -239,7 +240,8 @@ def _is_named(row: RestRow, names: Names) -> bool:
     return names == EVERY or raw_json.loads(bytes(row.event).decode()) in names
 
 
-def _rows(body: bytes) -> list[RestRow]:
+def _rows(response: Response) -> list[RestRow]:
+    body = response.body
     try:
         return [_row(cells) for cells in _results(_answer(body)["results"])]
     except KeyError:
@@ -247,13 +249,11 @@ def _rows(body: bytes) -> list[RestRow]:
         raise ValueError(msg) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Lone surrogates, which the fast decoder refuses, and broken UTF-8.
-        response = raw_json.loads(body.decode("utf-8", "replace"))
-        if not isinstance(response, dict) or not isinstance(
-            response.get("results"), list
-        ):
+        answer = raw_json.loads(body.decode("utf-8", "replace"))
+        if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
             msg = "the answer has no results"
             raise ValueError(msg) from None  # noqa: TRY004 - as above
-        return [_row(_encoded(entry)) for entry in response["results"]]
+        return [_row(_encoded(entry)) for entry in answer["results"]]
 
 
 def _encoded(entry: dict[str, Any]) -> _Cells:

@@ -1,12 +1,12 @@
-"""Whether a request may start now: one breaker for all senders. Pure: told the time.
+"""Whether a request may start now, for all senders. Pure: told the time.
 
 What tells an outage from bad luck is failures in a row, over all senders, with nothing
 accepted in between. Each of them leaves room for one request less. After fourteen (as
 many as there are senders, if that is more) a single one at a time goes out, a probe,
-after ever longer waits. Anything accepted closes the breaker again. So a receiver that
+after ever longer waits. Anything accepted ends that. So a receiver that
 fails at random is kept busy, and one that is down is left in peace.
 
-A Retry-After opens it at once, for as long as it asks. A bare 429 or 503 holds
+A Retry-After holds all senders at once, for as long as it asks. A bare 429 or 503 holds
 every sender for the back-off, or until the next acceptance if that comes first.
 """
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from target_patterns_webhook.delivery.concurrency import ConcurrencyLimit
     from target_patterns_webhook.http.outcome import Outcome
+    from target_patterns_webhook.stats import Stats
 
 _OUTAGE = 14  # failures in a row; where half of all fail, one chance in 16,384
 _SHORTEST_FIRST, _LONGEST_FIRST = 0.025, 0.5  # seconds: bounds of a first back-off
@@ -79,11 +80,15 @@ class CircuitBreaker:
     """Counts who is in flight; holds all of them back when it must."""
 
     def __init__(
-        self, limit: ConcurrencyLimit, backoff: Backoff, *, senders: int = 1
+        self,
+        limit: ConcurrencyLimit,
+        backoff: Backoff,
+        stats: Stats,
+        *,
+        senders: int = 1,
     ) -> None:
         self.limit = limit
-        self.in_flight = 0
-        self.waited = 0.0  # seconds that everybody was held, in all
+        self._stats = stats
         self._backoff = backoff
         self._outage = max(_OUTAGE, senders)
         self._row = 0  # failures since anything was accepted
@@ -91,6 +96,11 @@ class CircuitBreaker:
         self._asked_until = 0.0  # by a Retry-After: not ours to shorten
         self._era = 0
         self._latency: float | None = None  # of what is accepted
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in flight."""
+        return self._stats.in_flight
 
     @property
     def _room(self) -> int:
@@ -108,14 +118,13 @@ class CircuitBreaker:
 
     def enter(self) -> Attempt:
         """Count a request in; ask ``admits`` first."""
-        self.in_flight += 1
-        saturated = self.in_flight >= self.limit.now
-        return Attempt(self.in_flight, saturated, self._era)
+        self._stats.in_flight = now = self.in_flight + 1
+        return Attempt(now, now >= self.limit.now, self._era)
 
     def leave(self, attempt: Attempt) -> None:
         """Count a request out that tells nothing of the receiver's strength."""
         del attempt
-        self.in_flight -= 1
+        self._stats.in_flight -= 1
 
     def lost(self, attempt: Attempt) -> None:
         """Count a request out that may be repeated at once: its connection was old."""
@@ -179,5 +188,5 @@ class CircuitBreaker:
             self.limit.restart()
 
     def _hold(self, until: float, now: float) -> None:
-        self.waited += max(until, now) - max(self.held_until, now)
+        self._stats.waited_seconds += max(until, now) - max(self.held_until, now)
         self.held_until = until

@@ -237,7 +237,8 @@ class Delivery:
 
     def _deliver(self, transport: Transport, chunk: Chunk, attempt: Attempt) -> None:
         try:
-            name, body = self._outbox.encode(chunk)
+            outbox = self._outbox
+            name, body = chunk.encode(outbox.payload, outbox.occurrences)
             wire = transport.compress(body)
             outcome = transport.post(name, body, wire)
         except BaseException:  # a bug: no answer will come to wait for

@@ -58,8 +58,9 @@ class Outbox:
             size=settings.max_batch_bytes,
             age=settings.max_batch_age_seconds,
         )
+        backoff = Backoff(chance=chance)
         self.breaker = CircuitBreaker(
-            ConcurrencyLimit(senders), Backoff(chance=chance), senders=senders
+            ConcurrencyLimit(senders), backoff, self.stats, senders=senders
         )
         self.watermark = Watermark()
         self.bytes = 0
@@ -67,7 +68,7 @@ class Outbox:
         self._rejections = Rejections(keep=keep, fail=self._fail, keys=keys)
         self._dispatch = Dispatch(self.payload, self._rejections, strict=senders == 1)
         self._unsettled: dict[int, Batch] = {}  # sealed, by the batch's number
-        self._occurrences = Occurrences()
+        self.occurrences = Occurrences()
         self._max_retry_seconds = settings.max_retry_seconds
         self._most_waiting = 2 * senders
         self._clock = clock
@@ -114,11 +115,7 @@ class Outbox:
         if self._held or not self.breaker.admits(now):
             return None
         chunk = self._dispatch.take(now)
-        if chunk is None:
-            return None
-        attempt = self.breaker.enter()
-        self.stats.in_flight = self.breaker.in_flight
-        return chunk, attempt
+        return None if chunk is None else (chunk, self.breaker.enter())
 
     def wake_at(self) -> float | None:
         """Return when time alone gives something to send; None: only an answer can."""
@@ -133,10 +130,6 @@ class Outbox:
         self.breaker.hurry(now)
         self._dispatch.hurry(now)
 
-    def encode(self, chunk: Chunk) -> tuple[str, bytes]:
-        """Return the id and body of a chunk. It needs no lock."""
-        return chunk.encode(self.payload, self._occurrences)
-
     def answered(
         self, chunk: Chunk, attempt: Attempt, outcome: Outcome, wire_bytes: int
     ) -> list[Rejection]:
@@ -146,9 +139,6 @@ class Outbox:
         stats.requests += 1
         stats.wire_bytes += wire_bytes
         stats.seconds.add(outcome.seconds)
-        stats.waited_seconds = self.breaker.waited
-        stats.limit = self.breaker.limit.now
-        stats.in_flight = self.breaker.in_flight
         self._note_oldest()
         return letters
 

@@ -28,11 +28,6 @@ class Watermark:
         """The first batch that is not settled."""
         return self._low
 
-    @property
-    def waiting(self) -> int:
-        """How many states are held back."""
-        return len(self._waiting)
-
     def mark(self, state: bytes, opened: int) -> None:
         """Take a state that came after the batches ``0 .. opened - 1`` were opened."""
         if self._waiting and self._waiting[-1][0] == opened:

@@ -14,7 +14,7 @@ import pytest
 
 from tap_posthog import errors
 from tap_posthog.api.client import Client
-from tap_posthog.api.transport import Request
+from tap_posthog.api.transport import Request, Response
 from tap_posthog.events.query.endpoint import QuerySource
 from tests.tap.running import settings
 
@@ -86,7 +86,7 @@ def test_a_question_that_is_too_much_is_handed_back(
     source = QuerySource(asker, "1")
 
     with pytest.raises(errors.TooHeavyError, match=str(status)):
-        source._post(SELECT, lambda body: (body, None), divisible=True)  # noqa: SLF001 - the question does not matter
+        source._post(SELECT, lambda response: response.body, divisible=True)  # noqa: SLF001 - the question does not matter
 
     assert moment.slept == []
     ask(asker)
@@ -337,7 +337,7 @@ def test_an_answer_is_read_while_the_next_question_is_asked(sandbox: Sandbox) ->
     both = threading.Barrier(2)
     question = Request(method="GET", path="/api/projects/1/events/")
 
-    def parse(_: bytes) -> None:
+    def parse(_: Response) -> None:
         both.wait(30)
 
     with ThreadPoolExecutor(2) as pool:

@@ -8,12 +8,7 @@ import zlib
 
 import pytest
 
-from tap_posthog.http.content_encoding import (
-    PIECE,
-    UndecodedError,
-    decoded,
-    decoded_pieces,
-)
+from tap_posthog.http.content_encoding import PIECE, UndecodedError, pieces
 
 TEXT = random.Random(1).randbytes(3 * PIECE) + b"a" * 5 * PIECE  # noqa: S311 - a text
 PACKED = {
@@ -32,10 +27,10 @@ PACKED = {
 @pytest.mark.parametrize("encodings", PACKED)
 def test_the_pieces_are_the_body(encodings: str) -> None:
     """Each of a bounded size, where only gzip was used."""
-    pieces = list(decoded_pieces(PACKED[encodings], encodings))
+    found = list(pieces(PACKED[encodings], encodings))
 
-    assert b"".join(pieces) == TEXT == decoded(PACKED[encodings], encodings)
-    assert "gzip" not in encodings or "," in encodings or max(map(len, pieces)) <= PIECE
+    assert b"".join(found) == TEXT
+    assert "gzip" not in encodings or "," in encodings or max(map(len, found)) <= PIECE
 
 
 @pytest.mark.parametrize("left", [0, 5, 1000, -9, -1])
@@ -44,9 +39,7 @@ def test_a_body_that_is_cut_off_is_none(left: int) -> None:
     cut = PACKED["gzip"][:left]
 
     with pytest.raises(UndecodedError, match="cannot be decompressed"):
-        list(decoded_pieces(cut, "gzip"))
-    with pytest.raises(UndecodedError, match="cannot be decompressed"):
-        decoded(cut, "gzip")
+        list(pieces(cut, "gzip"))
 
 
 def test_a_body_with_a_wrong_bit_is_none() -> None:
@@ -55,4 +48,4 @@ def test_a_body_with_a_wrong_bit_is_none() -> None:
     packed[len(packed) // 8] ^= 1
 
     with pytest.raises(UndecodedError):
-        list(decoded_pieces(bytes(packed), "gzip"))
+        list(pieces(bytes(packed), "gzip"))

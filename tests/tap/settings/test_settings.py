@@ -53,7 +53,7 @@ def test_defaults_are_the_documented_ones() -> None:
         exclude_events=(),
         late_window=timedelta(days=7),
         settle=timedelta(seconds=60),
-        page_size=10_000,
+        page_size=50_000,
         max_concurrent_queries=2,
         events_source="auto",
         rest_lookback=timedelta(hours=1),
@@ -75,7 +75,7 @@ def test_defaults_are_the_documented_ones() -> None:
         ({"base_url": "http://localhost:8000"}, "base_url", "http://localhost:8000"),
         ({"page_size": "500"}, "page_size", 500),
         ({"page_size": 500.0}, "page_size", 500),
-        ({"page_size": None}, "page_size", 10_000),
+        ({"page_size": None}, "page_size", 50_000),
         ({"audit": "false"}, "audit", False),
         ({"audit": "1"}, "audit", True),
         ({"events_source": "REST"}, "events_source", "rest"),
@@ -97,7 +97,7 @@ def test_defaults_are_the_documented_ones() -> None:
         ({"page_size": "5e2"}, "page_size", 500),
         ({"page_size": "500.0"}, "page_size", 500),
         ({"page_size": " 500\r"}, "page_size", 500),
-        ({"page_size": ""}, "page_size", 10_000),
+        ({"page_size": ""}, "page_size", 50_000),
         ({"project_id": Decimal(77)}, "project_id", "77"),
         ({"audit": "off"}, "audit", False),
         ({"audit": "No "}, "audit", False),
@@ -337,4 +337,4 @@ def test_defaults_do_not_touch_what_was_given() -> None:
     filled = with_defaults(given, SETTINGS_SCHEMA)
 
     assert given == {"page_size": None, "audit": False}
-    assert (filled["page_size"], filled["audit"]) == (10_000, False)
+    assert (filled["page_size"], filled["audit"]) == (50_000, False)

@@ -10,20 +10,25 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tap_posthog import raw_json, timestamps
-from tap_posthog.api.transport import Request
-from tap_posthog.errors import QueryError
+from tap_posthog.api.transport import NoResponseError, Request
+from tap_posthog.errors import QueryError, TooHeavyError
 from tap_posthog.events.query import questions
+from tap_posthog.events.query.answer_parts import parts
+from tap_posthog.events.query.source import Page
 from tap_posthog.events.rows import RowReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tap_posthog.api.client import Client
+    from tap_posthog.api.transport import Response
     from tap_posthog.events.query.questions import Question, Rows
 
     Kind = Callable[[object], bool]
 
 T = TypeVar("T")
+# Of one answer, as it comes: most pages wait packed, so this bounds what is held.
+MOST_BYTES = 32_000_000
 
 
 class QuerySource:
@@ -43,18 +48,20 @@ class QuerySource:
 
         """
 
-        def results(body: bytes) -> list[list[Any]]:
-            found = self._results(body)
+        def results(response: Response) -> list[list[Any]]:
+            found = self._results(response)
             check(question, found)
             return found
 
         return self._post(question.sql(), results, divisible=divisible)
 
-    def read(self, question: Rows, *, divisible: bool = True) -> list[Any]:
-        """Return a page of rows.
+    def read(self, question: Rows, *, divisible: bool = True) -> Page:
+        """Return a page of rows, the first of its parts opened.
+
+        What is wrong up to there is asked for again; what is wrong later ends the page.
 
         Raises:
-            TooHeavyError: it was too much for the server at once, and is divisible.
+            TooHeavyError: it was too much at once, and is divisible.
 
         """
         names = question.names
@@ -62,12 +69,25 @@ class QuerySource:
         if reader is None:
             reader = self._readers[names] = RowReader(names)
 
-        def rows(body: bytes) -> list[Any]:
-            found, error = reader.read(body)
-            self._check(error)
-            return found
+        def opened(response: Response) -> Page:
+            rest = self._parts(reader, response)
+            try:
+                first = next(rest)
+            except NoResponseError:
+                if not response.cut:
+                    raise
+                msg = f"One event is larger than {MOST_BYTES:,} bytes"
+                raise TooHeavyError(msg) from None
+            return Page(_until_wrong(first, rest), len(response.content))
 
-        return self._post(question.sql(), rows, divisible=divisible)
+        most = MOST_BYTES if divisible else None
+        return self._post(question.sql(), opened, divisible=divisible, most_bytes=most)
+
+    def _parts(self, reader: RowReader, response: Response) -> Iterator[list[Any]]:
+        for body in parts(response.pieces()):
+            rows, error = reader.read(body)
+            self._check(error)
+            yield rows
 
     def stop(self, cause: BaseException | None = None) -> None:
         """End every wait and request of the client, which fail with the cause then."""
@@ -82,26 +102,33 @@ class QuerySource:
         """
         self._post("select 1", self._results, divisible=False)
 
-    def _post(self, sql: str, parse: Callable[[bytes], T], *, divisible: bool) -> T:
+    def _post(
+        self,
+        sql: str,
+        parse: Callable[[Response], T],
+        *,
+        divisible: bool,
+        most_bytes: int | None = None,
+    ) -> T:
         query = {
             "kind": "HogQLQuery",
             "query": sql,
             "modifiers": {"convertToProjectTimezone": False},
         }
         body = json.dumps({"query": query, "refresh": "force_blocking"}).encode()
-        request = Request(method="POST", path=self._path, body=body)
+        request = Request(
+            method="POST", path=self._path, body=body, most_bytes=most_bytes
+        )
         return self._client.call(request, parse, divisible=divisible)
 
-    def _results(self, body: bytes) -> list[list[Any]]:
-        response = raw_json.loads(body.decode("utf-8", "replace"))
-        if isinstance(response, dict):
-            self._check(response.get("error"))
-        if not isinstance(response, dict) or not isinstance(
-            response.get("results"), list
-        ):
-            msg = "the answer has no results"
-            raise ValueError(msg)  # noqa: TRY004 - whatever it is, it is no answer
-        return cast("list[list[Any]]", response["results"])
+    def _results(self, response: Response) -> list[list[Any]]:
+        answer = raw_json.loads(response.body.decode("utf-8", "replace"))
+        if isinstance(answer, dict):
+            self._check(answer.get("error"))
+            if isinstance(answer.get("results"), list):
+                return cast("list[list[Any]]", answer["results"])
+        msg = "the answer has no results"
+        raise ValueError(msg)
 
     def _check(self, error: object) -> None:
         """Raise QueryError for what PostHog says with status 200 that went wrong."""
@@ -109,6 +136,15 @@ class QuerySource:
             said = self._client.scrubbed(" ".join(str(error).split()))
             msg = f"PostHog could not answer the query: {said[:300]}"
             raise QueryError(msg)
+
+
+def _until_wrong(first: list[Any], rest: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """Give a page's parts up to what is wrong; the reader goes on behind them."""
+    yield first
+    try:
+        yield from rest
+    except (NoResponseError, ValueError):
+        return
 
 
 def check(question: Question, rows: Sequence[Any]) -> None:

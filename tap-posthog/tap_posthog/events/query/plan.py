@@ -146,8 +146,8 @@ class Planner:
         ]
         return True
 
-    def shrink(self, page: int) -> None:
-        """Plan what was not handed out yet for smaller pages."""
+    def resize(self, page: int) -> None:
+        """Plan what was not handed out yet for pages of another size."""
         self.page = page
         self._cells[:0] = (Cell(*window) for window in self._ready)
         if self._ready:

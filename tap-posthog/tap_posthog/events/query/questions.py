@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - every value that goes into the text is escaped by `text`
 """The questions to PostHog's events, and the HogQL of each. Pure text; sends nothing.
 
-Each question is a frozen value with `label` (for logs) and `sql()`. What they keep to:
+Each question is a frozen value with `sql()`. What they keep to:
 
 - LIMIT is always written out (PostHog's default is 100); OFFSET is refused for keys.
 - An instant is `toDateTime64('...', 6, 'UTC')`: typed, and with its time zone, since
@@ -66,8 +66,6 @@ NOW = "(select now())"
 class Clock:
     """What time is it at the server? One row: now."""
 
-    label = "clock"
-
     def sql(self) -> str:
         """Print it."""
         return "select now() limit 1"
@@ -81,8 +79,6 @@ class Rows:
     columns: tuple[str, ...]  # beside the key columns, which come first
     limit: int
     behind: Place | None = None
-
-    label = "rows"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,8 +111,6 @@ class Extent:
     regions: tuple[Region, ...]
     settle: timedelta | None = None
     ahead: Region | None = None
-
-    label = "extent"
 
     def sql(self) -> str:
         """Print it."""
@@ -156,8 +150,6 @@ class Histogram:
     grain: timedelta
     limit: int
 
-    label = "histogram"
-
     def sql(self) -> str:
         """Print it."""
         grain = self.grain // MILLISECOND
@@ -176,8 +168,6 @@ class Distinct:
     """How many events, copies counted once, does a region hold? One row: the count."""
 
     region: Region
-
-    label = "audit"
 
     def between(self, start: int, end: int) -> Distinct:
         """Ask about the rows from one tick to before another."""
@@ -199,8 +189,6 @@ class Hours:
 
     region: Region
     late_window: timedelta
-
-    label = "recheck"
 
     def between(self, start: int, end: int) -> Hours:
         """Ask about the rows from one tick to before another."""

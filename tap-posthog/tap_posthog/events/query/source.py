@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tap_posthog.events.batch import Row
     from tap_posthog.events.query import questions
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one query gave: rows, in parts that are opened as they are taken.
+
+    It may end early, as it may be short for other reasons: that proves nothing.
+    """
+
+    parts: Iterator[Sequence[Row]]
+    nbytes: int  # that it takes while it waits
 
 
 class Source(Protocol):
@@ -24,9 +36,7 @@ class Source(Protocol):
     ) -> list[list[Any]]:
         """Return the results of a small question, decoded; instants are text."""
 
-    def read(
-        self, question: questions.Rows, *, divisible: bool = True
-    ) -> Sequence[Row]:
+    def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
         """Return rows, of which only the key columns need be decoded."""
 
     def stop(self) -> None:

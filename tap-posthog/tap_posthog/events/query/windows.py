@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tap_posthog.events.bookmark import Bookmark
     from tap_posthog.events.query.counts import Counts
     from tap_posthog.events.query.recheck import Ledger
-    from tap_posthog.events.query.source import Source
+    from tap_posthog.events.query.source import Page, Source
     from tap_posthog.events.region import Region
     from tap_posthog.progress import Stats
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-posthog")
 
 HALVED_IN_A_ROW = 3  # windows, before all that follow are planned smaller
+PAGE_BYTES = 20_000_000  # of a page as it comes, at which windows are aimed
 
 
 class WindowReader:
@@ -64,6 +65,7 @@ class WindowReader:
         self._most_ahead = ahead
         self._columns = columns
         self._page = page
+        self._row_bytes = 0.0  # of a row as it comes, 0: not known
         self._audit = audit
         self._last: Row | None = None  # of the region that is read
         self._reached: Reached | None = None
@@ -89,9 +91,9 @@ class WindowReader:
         """
         self._last, self._reached = None, reached
         self.stats.expected += sum(cell.rows for cell in cells if cell.counted)
-        planner = Planner(region.first_tick, region.end_tick, cells, self._page)
+        planner = Planner(region.first_tick, region.end_tick, cells, self._limit)
         windows = self._counts.windows(region, planner)
-        ahead: deque[tuple[Window, Future[Sequence[Row]]]] = deque()
+        ahead: deque[tuple[Window, Future[Page]]] = deque()
         in_a_row, more = 0, True
         while more or ahead:
             while more and len(ahead) < self._most_ahead:
@@ -99,25 +101,25 @@ class WindowReader:
             if not ahead:
                 return
             halved = self.stats.halved
-            yield from self._window(region, *ahead.popleft(), self._page, ledger)
+            yield from self._window(region, *ahead.popleft(), self._limit, ledger)
             in_a_row = in_a_row + 1 if self.stats.halved > halved else 0
             if in_a_row == HALVED_IN_A_ROW and self._page > 1:
                 in_a_row = 0
                 self._page //= 2
-            if self._page < planner.page:
-                planner.shrink(self._page)
+            if not planner.page / 2 <= self._limit <= planner.page:
+                planner.resize(self._limit)
 
     def _start(
         self,
         region: Region,
         windows: Iterator[Window],
-        ahead: deque[tuple[Window, Future[Sequence[Row]]]],
+        ahead: deque[tuple[Window, Future[Page]]],
     ) -> bool:
         """Put one more page in flight. What fails waits for its turn, as pages do."""
         try:
             window = next(windows, None)
         except TapError as error:
-            failed: Future[Sequence[Row]] = Future()
+            failed: Future[Page] = Future()
             failed.set_exception(error)
             ahead.append((Window(0, 0, 0), failed))
             return False
@@ -130,7 +132,7 @@ class WindowReader:
         self,
         region: Region,
         window: Window,
-        first: Future[Sequence[Row]],
+        first: Future[Page],
         page_size: int,
         ledger: Ledger | None,
     ) -> Iterator[Batch]:
@@ -145,20 +147,27 @@ class WindowReader:
                 return
             page = self._submit(part, divisible=False).result()
         dedup, read, events = Dedup(ledger), 0, 0
+        before, limit = 0, page_size
         while True:
-            rows = dedup.keep(page)
-            read, events = read + len(page), events + len(rows)
-            if read == window.rows or not page:
+            given, last = 0, None
+            for rows in page.parts:
+                given, last = given + len(rows), rows[-1] if rows else last
+                kept = dedup.keep(rows)
+                events += len(kept)
+                yield self._batch(kept)
+            read += given
+            self._learn(page, given, before, limit)
+            if read == window.rows or last is None:
                 break
-            yield self._batch(rows)
-            page = self._next(part, page, page_size)
+            before = given
+            page, limit = self._next(part, _place(last), page_size)
         if read < window.rows and self._audit:
             self._compare(part, events)
         self.stats.planned += window.rows
         self.stats.read += read
         self.stats.duplicates += dedup.dropped
         self.stats.windows += 1
-        yield self._batch(rows, passed=True)
+        yield self._batch([], passed=True)
 
     def _batch(self, rows: Sequence[Row], *, passed: bool = False) -> Batch:
         """Give rows on; behind a window that has passed, a bookmark too."""
@@ -167,23 +176,39 @@ class WindowReader:
             return Batch(rows, None)
         return Batch(rows, self._reached(Key(last.timestamp, last.uuid)))
 
-    def _next(self, part: Region, page: Sequence[Row], page_size: int) -> Sequence[Row]:
-        """Read on behind a page's last row: that a page is short proves nothing."""
-        limit, behind = min(page_size, self._page), _place(page[-1])
+    def _next(self, part: Region, behind: Place, page_size: int) -> tuple[Page, int]:
+        """Read on behind a row: that a page was short proves nothing."""
+        limit = min(page_size, self._limit)
         while True:
             try:
-                found = self._submit(part, limit, behind, divisible=limit > 1).result()
-                break
+                return self._submit(
+                    part, limit, behind, divisible=limit > 1
+                ).result(), limit
             except TooHeavyError:
                 limit //= 2
-        if len(found) == len(page) < limit:
+
+    @property
+    def _limit(self) -> int:
+        """How many rows to ask for: a page, or as many as are within `PAGE_BYTES`."""
+        if not self._row_bytes:
+            return self._page
+        return max(1, min(self._page, int(PAGE_BYTES / self._row_bytes)))
+
+    def _learn(self, page: Page, given: int, before: int, limit: int) -> None:
+        """Learn from a page how large rows are, and how many a server gives at most.
+
+        Rows that are larger than the last ones count at once, smaller ones by half.
+        """
+        if given:
+            new = page.nbytes / given
+            self._row_bytes = max(new, (self._row_bytes + new) / 2)
+        if given and given == before < limit:
             logger.info(
                 "PostHog gives at most %s events in one query, fewer than page_size: "
                 "reading in windows of that size from here on",
-                f"{len(found):,}",
+                f"{given:,}",
             )
-            self._page = len(found)
-        return found
+            self._page = given
 
     def _smaller(
         self, part: Region, window: Window, page_size: int, ledger: Ledger | None
@@ -197,11 +222,11 @@ class WindowReader:
         )
         planner = Planner(window.start, window.end, [Cell(*window)], page_size)
         for each in self._counts.windows(part, planner):
-            limit = min(page_size, self._page)
+            limit = min(page_size, self._limit)
             page = self._submit(part.between(each.start, each.end), limit)
             yield from self._window(part, each, page, limit, ledger)
-            if self._page < planner.page:
-                planner.shrink(self._page)
+            if self._limit < planner.page:
+                planner.resize(self._limit)
 
     def _compare(self, part: Region, given: int) -> None:
         """Count a window again that gave too little: copies may have been merged."""
@@ -221,8 +246,8 @@ class WindowReader:
         behind: Place | None = None,
         *,
         divisible: bool = True,
-    ) -> Future[Sequence[Row]]:
-        rows = questions.Rows(region, self._columns, limit or self._page, behind)
+    ) -> Future[Page]:
+        rows = questions.Rows(region, self._columns, limit or self._limit, behind)
         return self._pool.submit(self._source.read, rows, divisible=divisible)
 
 

@@ -200,7 +200,7 @@ def test_a_smaller_page_learned_on_the_way_replans_the_rest() -> None:
     first = planner.window()
     assert first is not None
 
-    planner.shrink(100)
+    planner.resize(100)
     rest = windows(server, planner)
 
     assert rest[0].start == first.end

@@ -66,7 +66,7 @@ def test_event_names_arrive_as_they_are(names: list[str]) -> None:
 @pytest.mark.parametrize(
     "question",
     QUESTIONS,
-    ids=[f"{each.label}-{n}" for n, each in enumerate(QUESTIONS)],
+    ids=[f"{type(each).__name__}-{n}" for n, each in enumerate(QUESTIONS)],
 )
 def test_each_question_parses_and_has_a_limit_and_no_offset(
     question: questions.Question | questions.Rows,

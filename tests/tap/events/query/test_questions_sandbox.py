@@ -160,13 +160,13 @@ def test_engine_and_model_agree(sandbox: Sandbox, seed: int) -> None:
         assert spelt(ask(sandbox, extent)) == model.ask(extent)
         rows = questions.Rows(region, (), limit)
         page = spelt(ask(sandbox, rows))
-        assert page == [fields(row) for row in model.read(rows)]
+        assert page == [fields(row) for row in model.rows(rows)]
         if page:
             uuid, timestamp, created_at, name, distinct_id = chance.choice(page)
             place = Place(timestamp, uuid, name, distinct_id, created_at)
             rest = replace(rows, behind=place)
             assert spelt(ask(sandbox, rest)) == [
-                fields(row) for row in model.read(rest)
+                fields(row) for row in model.rows(rest)
             ]
 
 

@@ -17,6 +17,8 @@ from tap_posthog.events.query import questions
 from tap_posthog.events.query.counts import Counts
 from tap_posthog.events.query.plan import DAY, SPARE, Cell, Planner
 from tap_posthog.events.query.reader import ARRIVED, Reader
+from tap_posthog.events.query.source import Page
+from tap_posthog.events.query.windows import PAGE_BYTES
 from tap_posthog.events.region import Region
 from tap_posthog.progress import Stats
 from tests.tap.events.query.test_reader_model import event
@@ -44,7 +46,7 @@ class Slow(Model):
         self.reads = 0
         self.fail_at = fail_at
 
-    def read(self, question: questions.Rows, *, divisible: bool = True) -> list[Event]:
+    def rows(self, question: questions.Rows, *, divisible: bool = True) -> list[Event]:
         """Answer, or fail at a given page."""
         with self.lock:
             self.reads += 1
@@ -53,7 +55,7 @@ class Slow(Model):
             msg = "waited long enough"
             raise GaveUpError(msg)
         time.sleep(0.002)
-        return super().read(question, divisible=divisible)
+        return super().rows(question, divisible=divisible)
 
     def wait_for_reads(self, count: int) -> bool:
         """Wait until so many pages were asked for."""
@@ -153,10 +155,10 @@ def test_rows_out_of_order_stop_the_run() -> None:
     """A server that sorts otherwise would make the keyset lose rows."""
 
     class Unsorted(Model):
-        def read(
+        def rows(
             self, question: questions.Rows, *, divisible: bool = True
         ) -> list[Event]:
-            return super().read(question, divisible=divisible)[::-1]
+            return super().rows(question, divisible=divisible)[::-1]
 
     model = Unsorted([event(1), event(2)], now=START + timedelta(days=1))
 
@@ -170,10 +172,10 @@ def test_a_gap_ends_the_waits_of_other_pages() -> None:
     class Limited(Model):
         stopped = threading.Event()
 
-        def read(
+        def rows(
             self, question: questions.Rows, *, divisible: bool = True
         ) -> list[Event]:
-            page = super().read(question, divisible=divisible)
+            page = super().rows(question, divisible=divisible)
             if page and page[0].key == event(4).key:
                 self.stopped.wait(PATIENCE * 2)
             return page
@@ -224,7 +226,7 @@ def test_a_first_run_learns_the_clock_with_the_count() -> None:
 
     history.run(model)
 
-    assert [question.label for question in model.asked] == ["extent", "rows"]
+    assert [type(question).__name__ for question in model.asked] == ["Extent", "Rows"]
     assert history.sent == [event(0).key]
 
 
@@ -253,8 +255,8 @@ def test_a_run_with_few_rows_costs_few_queries() -> None:
 
     history.run(model)
 
-    labels = [question.label for question in model.asked]
-    assert labels == ["clock", "recheck", "extent", "rows", "rows"]
+    labels = [type(question).__name__ for question in model.asked]
+    assert labels == ["Clock", "Hours", "Extent", "Rows", "Rows"]
 
 
 def test_a_followers_cycle_between_two_looks_back_costs_two_queries() -> None:
@@ -267,11 +269,11 @@ def test_a_followers_cycle_between_two_looks_back_costs_two_queries() -> None:
     model.asked.clear()
 
     history.run(model, look_back=False)
-    first = [question.label for question in model.asked]
+    first = [type(question).__name__ for question in model.asked]
     history.run(model, look_back=False)
 
-    assert first == ["extent", "rows"]
-    assert [question.label for question in model.asked[2:]] == ["extent"]
+    assert first == ["Extent", "Rows"]
+    assert [type(question).__name__ for question in model.asked[2:]] == ["Extent"]
     assert history.sent == [event(0).key, event(60).key]
 
 
@@ -301,8 +303,8 @@ def test_a_followers_count_that_is_too_much_is_asked_in_parts() -> None:
 
     history.run(model, look_back=False)
 
-    labels = [question.label for question in model.asked]
-    assert labels[:3] == ["extent", "clock", "extent"]
+    labels = [type(question).__name__ for question in model.asked]
+    assert labels[:3] == ["Extent", "Clock", "Extent"]
     assert history.sent == [each.key for each in model.events]
 
 
@@ -343,3 +345,43 @@ def test_names_choose_the_events() -> None:
     history.run(Model(events, now=START + timedelta(days=1)))
 
     assert history.sent == [each.key for each in events if each.event == "a"]
+
+
+def test_windows_are_aimed_at_a_pages_bytes() -> None:
+    """Where events are large fewer are asked for at once, and more again after them."""
+
+    class Large(Model):
+        def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+            rows = self.rows(question, divisible=divisible)
+            each = PAGE_BYTES // 20 if rows and rows[0] in first else 1
+            return Page(iter([rows]), each * len(rows))
+
+    events = [event(n) for n in range(4000)]
+    first = set(events[:2000])
+    model = Large(events, now=START + timedelta(days=30))
+
+    sent = [b.rows for b in batches_of(model, choose(page_size=100))]
+    limits = [each.limit for each in model.asked if isinstance(each, questions.Rows)]
+
+    assert [row for rows in sent for row in rows] == events
+    assert limits[0] == limits[-1] == 100
+    assert limits.count(20) >= 2000 / 20 * 0.7
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_what_an_answer_leaves_out_at_its_end_is_asked_for_again(lost: int) -> None:
+    """An answer that is cut at its largest size, or broken behind good parts."""
+
+    class Cut(Model):
+        def read(self, question: questions.Rows, *, divisible: bool = True) -> Page:
+            page = super().read(question, divisible=divisible)
+            rows = [row for part in page.parts for row in part]
+            return Page(iter([rows[: max(1, len(rows) - lost)]]), page.nbytes)
+
+    events = [event(n) for n in range(60)]
+    model = Cut(events, now=START + timedelta(days=30))
+
+    batches = batches_of(model, choose(page_size=7, audit=True))
+    sent = [row for batch in batches for row in batch.rows]
+
+    assert sent == events
