@@ -50,7 +50,7 @@ class Run:
         self._intake = make_intake(
             add=self._delivery.add,
             mark=self._delivery.mark,
-            check=self._check,
+            probe=self._probe,
             stopped=self._stopped,
         )
         self._progress = Progress(self._delivery.stats, self._intake)
@@ -153,5 +153,5 @@ class Run:
             msg = f"A state could not be written to standard output ({reason})."
             raise OutputError(msg) from None
 
-    def _check(self) -> None:
+    def _probe(self) -> None:
         logger.info("A test stream: %s", probe(self._settings))

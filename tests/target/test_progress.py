@@ -27,7 +27,7 @@ def new_intake() -> Intake:
         Settings.from_config({"webhook_url": "http://localhost/"}),
         add=lambda _stream, *_records: None,
         mark=lambda _state: None,
-        check=lambda: None,
+        probe=lambda: None,
         stopped=lambda: False,
         storage={},
     )

@@ -67,11 +67,11 @@ class Intake:
         *,
         add: Callable[..., None],
         mark: Callable[[bytes], None],
-        check: Callable[[], None],
+        probe: Callable[[], None],
         stopped: Callable[[], bool],
         storage: Mapping[str, Any],
     ) -> None:
-        """``check`` is called for a test stream; ``stopped`` ends a long BATCH.
+        """``probe`` is called for a test stream; ``stopped`` ends a long BATCH.
 
         ``storage`` holds what the file system of BATCH files asks for.
         """
@@ -88,7 +88,7 @@ class Intake:
         self._held: list[bytes] = []  # records in a row of one stream, to hand on
         self._held_stream = ""
         self._held_bytes = 0
-        self._check = check
+        self._probe = probe
         self._stopped = stopped
         self._storage = storage
         self._other = {
@@ -215,7 +215,7 @@ class Intake:
             )
         shape = formats.shape_for(self.settings, columns)
         if name == TEST_STREAM:
-            self._check()
+            self._probe()
             shape = _leave_out
         self.streams[name] = stream = Stream(name, keys, shape)
         if before is not None:

@@ -25,11 +25,11 @@ def test_a_request_ends_at_its_total_deadline(script: str) -> None:
     """However slowly bytes drip in, the time that was set is all that it gets."""
     with Receiver([script]) as hook:
         began = time.monotonic()
-        answer = post(hook.url, timeout_seconds=1.5)
+        outcome = post(hook.url, timeout_seconds=1.5)
         took = time.monotonic() - began
 
-    assert answer.cause == "time-out"
-    assert answer.timed_out
+    assert outcome.cause == "time-out"
+    assert outcome.timed_out
     assert 1.4 < took < 4
 
 
@@ -42,9 +42,9 @@ def test_a_receiver_that_stops_reading_is_given_up_too() -> None:
         with Attempts(url, timeout_seconds=1.5) as attempt:
             began = time.monotonic()
             big = b"x" * 30_000_000
-            answer = attempt.transport.post("m", big, big)
+            outcome = attempt.transport.post("m", big, big)
 
-    assert answer.cause == "time-out"
+    assert outcome.cause == "time-out"
     assert time.monotonic() - began < 5
 
 
@@ -54,10 +54,10 @@ def test_abort_wakes_a_request_at_once() -> None:
         timer = threading.Timer(0.5, attempt.transport.abort)
         timer.start()
         began = time.monotonic()
-        answer = attempt()
+        outcome = attempt()
         timer.join()
 
-    assert answer.verdict is Verdict.RETRY
+    assert outcome.verdict is Verdict.RETRY
     assert time.monotonic() - began < 5
 
 
@@ -80,11 +80,11 @@ def test_an_untrusted_certificate_ends_the_run(
 ) -> None:
     """It is not retried, and no record is sent past it."""
     with tls([]) as hook:
-        answer = post(hook.url)
+        outcome = post(hook.url)
 
-    assert answer.verdict is Verdict.FATAL
-    assert "certificate is not trusted" in answer.message
-    assert "REQUESTS_CA_BUNDLE" in answer.hint
+    assert outcome.verdict is Verdict.FATAL
+    assert "certificate is not trusted" in outcome.message
+    assert "REQUESTS_CA_BUNDLE" in outcome.hint
     assert not hook.requests
 
 
@@ -105,10 +105,10 @@ def test_https_keeps_the_deadline_too(
 def test_https_to_a_port_without_tls_ends_the_run() -> None:
     """Waiting would not help."""
     with Receiver() as hook:
-        answer = post(hook.url.replace("http:", "https:"))
+        outcome = post(hook.url.replace("http:", "https:"))
 
-    assert answer.verdict is Verdict.FATAL
-    assert "does not speak TLS" in answer.message
+    assert outcome.verdict is Verdict.FATAL
+    assert "does not speak TLS" in outcome.message
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_https_to_a_port_without_tls_ends_the_run() -> None:
 )
 def test_a_receiver_that_is_not_there_is_tried_again(url: str, cause: str) -> None:
     """A host that is down or has no name may be back soon."""
-    answer = post(url)
+    outcome = post(url)
 
-    assert (answer.verdict, answer.cause) == (Verdict.RETRY, cause)
+    assert (outcome.verdict, outcome.cause) == (Verdict.RETRY, cause)

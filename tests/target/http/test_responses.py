@@ -46,9 +46,9 @@ def test_every_answer_gets_its_verdict(
 ) -> None:
     """Whatever a receiver does, one attempt ends with one word for it."""
     with Receiver([script]) as hook:
-        answer = post(hook.url)
+        outcome = post(hook.url)
 
-    assert (answer.verdict, answer.cause) == (verdict, cause)
+    assert (outcome.verdict, outcome.cause) == (verdict, cause)
 
 
 def test_no_more_than_64_kib_of_an_answer_are_read() -> None:
@@ -70,12 +70,12 @@ def test_redirects_are_not_followed(status: int) -> None:
     with Receiver() as other:
         to = {"Location": f"{other.url}/secret-path"}
         with Receiver([Reply(status=status, headers=to)]) as hook:
-            answer = post(hook.url)
+            outcome = post(hook.url)
 
-    assert answer.verdict is Verdict.FATAL
-    assert "http://127.0.0.1" in answer.message
-    assert "never followed" in answer.hint
-    assert "secret-path" not in answer.message
+    assert outcome.verdict is Verdict.FATAL
+    assert "http://127.0.0.1" in outcome.message
+    assert "never followed" in outcome.hint
+    assert "secret-path" not in outcome.message
     assert not other.requests
 
 
@@ -98,7 +98,7 @@ def test_a_redirect_says_where_it_leads_without_a_path(
     url: str, location: str, says: str
 ) -> None:
     """The path is the credential, or may be one; a slash at its end is none."""
-    answer = from_response(
+    outcome = from_response(
         308,
         "",
         {"Location": location},
@@ -108,8 +108,8 @@ def test_a_redirect_says_where_it_leads_without_a_path(
         url=f"http://here.example{url}",
     )
 
-    assert answer.message.endswith(says)
-    assert "canary" not in f"{answer.message} {answer.hint}"
+    assert outcome.message.endswith(says)
+    assert "canary" not in f"{outcome.message} {outcome.hint}"
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_a_web_page_is_said_to_be_one(
     """A firewall or a login may answer in the webhook's place: the host is told."""
     with Receiver([Reply(status, headers, body)]) as hook:
         host = f"http://127.0.0.1:{hook.port}"
-        answer = post(hook.url)
+        outcome = post(hook.url)
 
-    assert answer.verdict is verdict
-    assert answer.message.startswith(f"The webhook's host, {host}, answered {status} ")
-    assert answer.message.endswith("with a web page.")
-    assert ("firewall" in answer.hint) == (verdict is Verdict.FATAL)
+    assert outcome.verdict is verdict
+    assert outcome.message.startswith(f"The webhook's host, {host}, answered {status} ")
+    assert outcome.message.endswith("with a web page.")
+    assert ("firewall" in outcome.hint) == (verdict is Verdict.FATAL)
 
 
 @pytest.mark.parametrize(
@@ -159,18 +159,18 @@ def test_a_reason_is_read_in_every_encoding(
     """Though none was asked for; and secrets are taken out of it as well."""
     body = pack(b"no such column in /api/app/webhooks/wh_canary")
     with Receiver([Reply(400, {"Content-Encoding": encodings}, body)]) as hook:
-        answer = post(hook.url)
+        outcome = post(hook.url)
 
-    assert answer.response == "no such column in ***"
+    assert outcome.response == "no such column in ***"
 
 
 @pytest.mark.parametrize("encodings", ["br", "gzip, zstd", "gzip", "deflate"])
 def test_a_reason_that_cannot_be_unpacked_is_left_out(encodings: str) -> None:
-    """It is no reason to do anything else with the answer."""
+    """It is no reason to do anything else with the outcome."""
     with Receiver([Reply(400, {"Content-Encoding": encodings}, b"\0canary")]) as hook:
-        answer = post(hook.url)
+        outcome = post(hook.url)
 
-    assert (answer.verdict, answer.response) == (Verdict.REJECTED, "")
+    assert (outcome.verdict, outcome.response) == (Verdict.REJECTED, "")
 
 
 def test_a_date_is_read_against_the_answers_own_clock() -> None:
@@ -180,6 +180,6 @@ def test_a_date_is_read_against_the_answers_own_clock() -> None:
         "Retry-After": "Sat, 21 Nov 2026 13:00:07 GMT",
     }
     with Receiver([Reply(status=429, headers=headers)]) as hook:
-        answer = post(hook.url)
+        outcome = post(hook.url)
 
-    assert answer.retry_after == 7
+    assert outcome.retry_after == 7
