@@ -77,7 +77,7 @@ class Simulation:
         self._events: list[tuple[float, int, Chunk, Attempt, Outcome]] = []
 
     @property
-    def failure(self) -> Exception | None:
+    def failure(self) -> BaseException | None:
         """What ended the delivery."""
         return self.outbox.failure
 

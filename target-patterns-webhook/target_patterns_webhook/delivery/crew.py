@@ -66,7 +66,6 @@ class Delivery:
         self._room = threading.Condition(self._lock)  # something was settled, or failed
         self._burying = 0
         self._stopping = self._closing = False
-        self._failure: BaseException | None = None
         self._noted: set[str] = set()
         self._stack = ExitStack()
         self._dead_letters: DeadLetters | None = None
@@ -127,8 +126,8 @@ class Delivery:
             for sender in self._senders:
                 sender.join(max(0.0, until - time.monotonic()))
             self._state_writer.end(patient=lambda: not self._stopping)
-        if kind is None and self._problem is not None:
-            raise self._problem
+        if kind is None:
+            self._raise_failure()
 
     def add(self, stream: str, *records: bytes) -> None:
         """Take JSON objects of a stream, in order. Blocks while too much is held.
@@ -140,7 +139,7 @@ class Delivery:
             if outbox.add(stream, records):
                 self._work.notify()
             self._state_writer.nudge()  # a batch that was opened may be due first
-            if outbox.full or self._problem is not None:
+            if outbox.full or outbox.failure is not None:
                 self._await_room()
 
     def mark(self, state: bytes) -> None:
@@ -148,7 +147,7 @@ class Delivery:
         with self._lock:
             self._outbox.mark(state)
             self._state_writer.nudge()
-            self._raise_problem()
+            self._raise_failure()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Seal what is open and await the answers. Return whether nothing is left.
@@ -160,7 +159,7 @@ class Delivery:
         with self._lock:
             until = None if timeout is None else self._clock() + timeout
             while not (self._outbox.empty and not self._burying):
-                self._raise_problem()
+                self._raise_failure()
                 if self._outbox.seal():
                     self._work.notify_all()
                 left = None if until is None else until - self._clock()
@@ -170,7 +169,7 @@ class Delivery:
                     return False
                 self._wait(self._room, left)
             self._outbox.finish()
-            self._raise_problem()
+            self._raise_failure()
             return True
 
     def stop(self) -> None:
@@ -182,24 +181,20 @@ class Delivery:
             self._room.notify_all()
 
     @property
-    def _problem(self) -> BaseException | None:
-        return self._failure or self._outbox.failure
-
-    @property
     def _busy(self) -> bool:
         return bool(self._outbox.breaker.in_flight or self._burying)
 
-    def _raise_problem(self) -> None:
-        if self._problem is not None:
-            raise self._problem
+    def _raise_failure(self) -> None:
+        if self._outbox.failure is not None:
+            raise self._outbox.failure
 
     def _await_room(self) -> None:
-        self._raise_problem()
+        self._raise_failure()
         while self._outbox.full and not self._stopping:
             if not self._outbox.waiting and self._outbox.seal():
                 self._work.notify()  # many streams, none of them with a full batch
             self._wait(self._room, None)
-            self._raise_problem()
+            self._raise_failure()
 
     def _hopeless(self, until: float | None) -> bool:
         """Whether, stopping, nothing can be sent any more before ``until``."""
@@ -218,13 +213,13 @@ class Delivery:
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
-            self._failure = self._failure or error
+            self._outbox.fail(error)
             self._work.notify_all()
             self._room.notify_all()
 
     def _take(self) -> tuple[Chunk, Attempt] | None:
         with self._lock:
-            while not self._closing and self._failure is None:
+            while not self._closing and self._outbox.failure is None:
                 taken = self._outbox.next()
                 now, at = self._clock(), self._outbox.wake_at()
                 if taken is not None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from target_patterns_webhook.delivery.batching import Batch
     from target_patterns_webhook.delivery.chunk import Rejection
     from target_patterns_webhook.delivery.circuit_breaker import Attempt
-    from target_patterns_webhook.errors import DeliveryError
     from target_patterns_webhook.http.outcome import Outcome
     from target_patterns_webhook.settings.settings import Settings
 
@@ -49,7 +48,7 @@ class Outbox:
     ) -> None:
         """``chance`` returns 0..1, for jitter; ``keys`` a stream's key properties."""
         senders = settings.max_parallel_requests
-        self.failure: DeliveryError | None = None
+        self.failure: BaseException | None = None  # the first
         self.stats = Stats(clock=clock)
         self.payload = Payload(settings.payload_format)
         self.batcher = Batcher(
@@ -65,7 +64,7 @@ class Outbox:
         self.watermark = Watermark()
         self.bytes = 0
         keep = settings.on_rejected == "dead_letter"
-        self._rejections = Rejections(keep=keep, fail=self._fail, keys=keys)
+        self._rejections = Rejections(keep=keep, fail=self.fail, keys=keys)
         self._dispatch = Dispatch(self.payload, self._rejections, strict=senders == 1)
         self._unsettled: dict[int, Batch] = {}  # sealed, by the batch's number
         self.occurrences = Occurrences()
@@ -149,6 +148,10 @@ class Outbox:
             self._settle(letter.batch, 1)
         self._note_oldest()
 
+    def fail(self, error: BaseException) -> None:
+        """Note what ends the delivery, if it is the first."""
+        self.failure = self.failure or error
+
     def finish(self) -> None:
         """Note that no more will come: what is held then was all that was rejected."""
         self._rejections.finish()
@@ -178,7 +181,7 @@ class Outbox:
             return []
         if verdict is Verdict.FATAL:
             self.breaker.leave(attempt)
-            self._fail(FatalError(outcome.message, hint=outcome.hint))
+            self.fail(FatalError(outcome.message, hint=outcome.hint))
             return []
         self.breaker.answered(attempt, outcome, self._clock())
         if verdict is Verdict.ACCEPTED:
@@ -222,7 +225,7 @@ class Outbox:
             )
         else:
             return
-        self._fail(GaveUpError(f"{outcome.message} {why}"))
+        self.fail(GaveUpError(f"{outcome.message} {why}"))
 
     def _accept(self, chunk: Chunk) -> list[Rejection]:
         self.stats.accepted += len(chunk.records)
@@ -256,9 +259,6 @@ class Outbox:
         sealed = self._unsettled.get(self.watermark.low)
         oldest = self.batcher.oldest() if sealed is None else sealed.opened_at
         self.stats.oldest_since = oldest
-
-    def _fail(self, error: DeliveryError) -> None:
-        self.failure = self.failure or error
 
 
 def _memory(records: Sequence[bytes]) -> int:

@@ -88,8 +88,8 @@ def test_a_refused_record_is_reported_with_its_key_and_the_reason(
 
     said = caplog.text
     if on_rejected == "fail":
-        assert isinstance(crew._problem, RejectedError)  # noqa: SLF001 - what came out
-        said = str(crew._problem)  # noqa: SLF001
+        assert isinstance(crew._outbox.failure, RejectedError)  # noqa: SLF001 - what came out
+        said = str(crew._outbox.failure)  # noqa: SLF001
     assert "'s'" in said
     assert "shop north, id 3" in said
     assert "field 'n' is no number at ***" in said

@@ -142,5 +142,5 @@ def test_states_that_cannot_be_written_end_the_delivery() -> None:
         delivery(hook, write_state=closed) as crew,
     ):
         crew.mark(b"first")
-        eventually(lambda: crew._failure)  # noqa: SLF001 - when, not what
+        eventually(lambda: crew._outbox.failure)  # noqa: SLF001 - when, not what
         crew.add("s", record(1))
