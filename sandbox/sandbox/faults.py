@@ -31,7 +31,6 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
         actions: One is drawn for each fault: a status (`503`), a status with
             Retry-After (`429:2`), `reset`, `accept-reset`, `cut`, `hang:5`,
             `slow:0.5` or `garbage`.
-
     """
 
     path: str = ""

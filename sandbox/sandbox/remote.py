@@ -30,7 +30,6 @@ class Remote:
 
         Raises:
             SandboxError: another program has the port, or the sandbox is not well.
-
         """
         try:
             answer = self._session.get(f"{self.url}/sandbox/patterns/stats", timeout=10)

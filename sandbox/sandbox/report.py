@@ -95,9 +95,7 @@ def compare(remote: Remote, webhook: str) -> Report:
 
 
 def judge(
-    webhook: str,
-    posthog: Sequence[Sequence[Any]],
-    received: Sequence[Sequence[Any]],
+    webhook: str, posthog: Sequence[Sequence[Any]], received: Sequence[Sequence[Any]]
 ) -> Report:
     """Compare (id, timestamp, created_at, copies) with (id, timestamp, received).
 

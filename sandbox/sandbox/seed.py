@@ -62,7 +62,6 @@ def more(remote: Remote, data: Path) -> str:
 
     Raises:
         SandboxError: nothing was seeded yet.
-
     """
     sent = _read(data)
     # Never reaches now, however often it is called: no event is of the future.

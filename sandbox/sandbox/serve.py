@@ -43,7 +43,6 @@ def serve(port: int, data: Path, side: Side = "both") -> int:
 
     Returns:
         The exit code; 1 when the port is taken.
-
     """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 LEVELS = 32
-_DELIMITER = "',' delimiter"
+DELIMITER = "',' delimiter"
 _gap = re.compile(r"[ \t\n\r]*")
 _string = r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
 _key = re.compile(rf"{_string}[ \t\n\r]*:[ \t\n\r]*")
@@ -31,7 +31,11 @@ _constants = re.compile(rf'("[^"\\]*(?:\\.[^"\\]*)*")|{_constant}', re.DOTALL)
 
 
 def end_of(text: str, at: int) -> int:
-    """Return where the value that begins at ``at`` ends. Raises JSONDecodeError."""
+    """Return where the value that begins at ``at`` ends.
+
+    Raises:
+        json.JSONDecodeError: none begins there.
+    """
     scan = _scan(text, at, -1)
     while True:
         try:
@@ -106,7 +110,7 @@ def _scan(text: str, at: int, level: int) -> Generator[tuple[int, int], None, in
                 at = _member(text, _skip(text, at + 1), closing[-1])
                 break
             if text[at : at + 1] != closing[-1]:
-                raise _expected(_DELIMITER, text, at)
+                raise _expected(DELIMITER, text, at)
             closing.pop()
             at += 1
             if len(closing) == level:

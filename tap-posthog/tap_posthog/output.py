@@ -50,7 +50,6 @@ class Output(SingerWriter):
         self._signalled_at = 0.0
 
     def __enter__(self) -> Self:
-        """Give the output itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,7 +75,6 @@ class Output(SingerWriter):
 
         Raises:
             OutputError: it has gone, or the disk is full.
-
         """
         data = b"".join(self._held)
         self._held.clear()

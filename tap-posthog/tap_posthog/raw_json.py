@@ -1,4 +1,4 @@
-"""JSON that was stored as text: passed on as it is, mended only where it must. Pure.
+"""JSON that was stored as text: passed on as it is, repaired where it must be. Pure.
 
 PostHog keeps `properties` as text. Numbers of any length, repeated keys, lone surrogate
 escapes are valid there and stay. `NaN` and `Infinity` (bare, from old Python clients)
@@ -52,14 +52,10 @@ def loads(text: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
 
     Raises:
         ValueError: the text is no JSON.
-
     """
     text, constant = shallow(text, lambda _: None)
     return json.loads(
-        text,
-        parse_float=_number,
-        parse_int=_integer,
-        parse_constant=constant,
+        text, parse_float=_number, parse_int=_integer, parse_constant=constant
     )
 
 

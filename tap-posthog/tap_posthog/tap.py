@@ -15,11 +15,7 @@ from typing_extensions import override
 
 from tap_posthog.api.client import Client
 from tap_posthog.cli.config_input import read_config, read_variables, warn_of_unknown
-from tap_posthog.cli.files import (
-    bookmarks_of,
-    checked_catalog,
-    checked_state,
-)
+from tap_posthog.cli.files import bookmarks_of, checked_catalog, checked_state
 from tap_posthog.errors import ConfigError
 from tap_posthog.events.follow import Run
 from tap_posthog.events.probe import PROBE_SECONDS, probe
@@ -86,7 +82,6 @@ class TapPostHog(Tap):
 
         Raises:
             StateError: it is neither, or of another project.
-
         """
         found = bookmarks_of(state, {*STREAMS})
         read = {n: STREAMS[n].whole_state(s, self.settings) for n, s in found.items()}

@@ -20,7 +20,6 @@ def read(text: str) -> datetime:
 
     Raises:
         ValueError: the text is no time, or lies beyond what a datetime holds.
-
     """
     given = datetime.fromisoformat(text)
     try:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-patterns-webhook")
 
-_TOLD = 5  # refused records that the log names
-_CLOSED = "A record was refused after the run had ended; the next run sends it again."
+MOST_NAMED = 5  # refused records that the log names
+CLOSED = "A record was refused after the run had ended; the next run sends it again."
 
 
 class DeadLetters:
@@ -39,8 +39,7 @@ class DeadLetters:
         A last line that a crash tore stays; the next starts on a fresh line.
 
         Raises:
-            ConfigError: it cannot be opened or written.
-
+            ConfigError: it cannot be opened.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -64,14 +63,13 @@ class DeadLetters:
 
         Raises:
             FatalError: they cannot be written.
-
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         lines = b"".join(_line(rejection, now) for rejection in rejections)
         try:
             with self._lock:
                 if not self._is_open:
-                    raise FatalError(_CLOSED)
+                    raise FatalError(CLOSED)
                 while lines:
                     lines = lines[os.write(self._file, lines) :]
                 os.fsync(self._file)
@@ -94,7 +92,7 @@ class DeadLetters:
     def _tell(self, rejection: Rejection) -> None:
         """Log the first few: which record it was, and why."""
         self._told += 1
-        if self._told > _TOLD:
+        if self._told > MOST_NAMED:
             return
         logger.warning(
             "The webhook refused a record of stream %r (%s) with %d: %s It is in %s.",
@@ -104,15 +102,13 @@ class DeadLetters:
             repr(rejection.reason) + "." if rejection.reason else "no reason given.",
             self._path,
         )
-        if self._told == _TOLD:
+        if self._told == MOST_NAMED:
             logger.warning("Records that are refused from here on are only counted.")
 
     def __enter__(self) -> Self:
-        """Be open within the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file."""
         self.close()
 
     def _start_on_a_fresh_line(self) -> None:

@@ -31,7 +31,6 @@ class TargetError(Exception):
             self.hint = hint
 
     def __str__(self) -> str:
-        """Return what happened, then what to do."""
         return f"{self.message} {self.hint}".rstrip()
 
 

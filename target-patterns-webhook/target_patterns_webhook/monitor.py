@@ -37,12 +37,10 @@ class Monitor:
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to watch."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the thread."""
         self._over.set()
         self._signals.nudge()
         self._thread.join()

@@ -119,8 +119,5 @@ def summary(stats: Stats, intake: Intake) -> dict[str, Any]:
         "retries": dict(stats.retries),
         "waited_seconds": round(stats.waited_seconds, 3),
         "request_seconds": {"p50": p50, "p95": p95, "p99": p99},
-        "oldest_unacknowledged_seconds": round(
-            stats.oldest_unacknowledged_seconds,
-            3,
-        ),
+        "oldest_unacknowledged_seconds": round(stats.oldest_unacknowledged_seconds, 3),
     }

@@ -21,11 +21,7 @@ _blank = re.compile(r"[ \t\n\r]*")
 
 
 # Numbers stay text: 2^70, 1e400 and a million digits are all valid JSON.
-_decoder = json.JSONDecoder(
-    parse_constant=str,
-    parse_float=str,
-    parse_int=str,
-)
+_decoder = json.JSONDecoder(parse_constant=str, parse_float=str, parse_int=str)
 _scan: Callable[[str, int], tuple[object, int]] = _decoder.scan_once  # type: ignore[attr-defined]  # not in typeshed
 
 
@@ -37,8 +33,7 @@ def members(text: bytes) -> dict[str, bytes]:
     """Return an object's members, each value as its own text; of doubles the last.
 
     Raises:
-        MalformedError: it is anything but one JSON object in UTF-8.
-
+        MalformedError: it is not one JSON object in UTF-8.
     """
     try:
         return {name: value.encode() for name, value in _walk(text.decode()).items()}

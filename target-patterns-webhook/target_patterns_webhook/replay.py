@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_RECORD = b',"record":'  # never within a text: there its quotes are escaped
-_USAGE = "Usage: python -m target_patterns_webhook.replay FILE"
+RECORD = b',"record":'  # never within a text: there its quotes are escaped
+USAGE = "Usage: python -m target_patterns_webhook.replay FILE"
 
 
 def messages(path: Path) -> Iterator[bytes | int]:
@@ -36,7 +36,7 @@ def messages(path: Path) -> Iterator[bytes | int]:
             if not line.strip():
                 continue
             try:
-                head, _, record = line.rstrip().partition(_RECORD)
+                head, _, record = line.rstrip().partition(RECORD)
                 stream = json.loads(head + b"}")["stream"]
                 json.loads(record[:-1])
             except (ValueError, KeyError, TypeError):
@@ -60,7 +60,7 @@ def messages(path: Path) -> Iterator[bytes | int]:
 def main(arguments: Sequence[str]) -> int:
     """Write the messages of one file to standard output. Return the exit code."""
     if len(arguments) != 1:
-        sys.stderr.write(_USAGE + "\n")
+        sys.stderr.write(USAGE + "\n")
         return 2
     path = Path(arguments[0])
     try:

@@ -68,16 +68,12 @@ class Run:
         left is logged.
 
         Raises:
-            InputError: a line is wrong; what came before it was delivered.
-            DeliveryError: the receiver did not take what was sent.
-            OutputError: states cannot be written any more.
-            StoppedError: a signal came.
-
+            TargetError: after that, when not all could be delivered.
         """
         if self._settings.webhook.in_the_clear:
             logger.warning(
                 "webhook_url is http://: the URL, a credential, crosses the network "
-                "unencrypted.",
+                "unencrypted."
             )
         try:
             with ExitStack() as stack:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_GROWTH = math.log(1.05)  # of a bucket: percentiles are exact to 5 %
+BUCKET_GROWTH = math.log(1.05)  # of a bucket: percentiles are exact to 5 %
 
 
 class Latencies:
@@ -22,7 +22,7 @@ class Latencies:
 
     def add(self, seconds: float) -> None:
         """Count one request."""
-        self._buckets[round(math.log(max(seconds, 1e-5)) / _GROWTH)] += 1
+        self._buckets[round(math.log(max(seconds, 1e-5)) / BUCKET_GROWTH)] += 1
 
     def percentile(self, percent: float) -> float:
         """Return what so many per cent of the requests stayed within, 0 with none."""
@@ -31,7 +31,7 @@ class Latencies:
         for bucket, count in buckets:
             left -= count
             if left <= 0:
-                return round(math.exp(bucket * _GROWTH), 5)
+                return round(math.exp(bucket * BUCKET_GROWTH), 5)
         return 0.0
 
 

@@ -18,6 +18,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
+from typing_extensions import override
 
 from target_patterns_webhook.cli.config_input import (
     read_config,
@@ -56,11 +57,12 @@ class Reader(GenericSingerReader[str]):
         super().__init__()
         self._target = target
 
+    @override
     def process_lines(
         self,
         file_input: IO[str] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
-    ) -> Any:  # noqa: ANN401 - a Counter, as the SDK's own method
+    ) -> Any:
         """Read and deliver everything. The SDK's callbacks are called by the run."""
         del callbacks
         source = file_input or sys.stdin
@@ -74,6 +76,7 @@ class Reader(GenericSingerReader[str]):
         target.run = Run(target.settings, target.make_intake, sys.stdout)
         return target.run.read(source)
 
+    @override
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Read one line; a run does it without this."""
         return whole(line.encode())
@@ -103,6 +106,7 @@ class TargetPatternsWebhook(Target):
         self.message_reader = Reader(self)
 
     @classmethod
+    @override
     def get_singer_command(cls) -> click.Command:
         """Add ``--test`` to the SDK's options."""
         command = super().get_singer_command()
@@ -111,12 +115,9 @@ class TargetPatternsWebhook(Target):
         return command
 
     @classmethod
+    @override
     def invoke(
-        cls,
-        *,
-        test: bool = False,
-        config: _ConfigInput | None = None,
-        **given: Any,  # noqa: ANN401 - the SDK's arguments
+        cls, *, test: bool = False, config: _ConfigInput | None = None, **given: Any
     ) -> None:
         """Run the target, or only look whether it could run."""
         try:
@@ -131,11 +132,9 @@ class TargetPatternsWebhook(Target):
             raise ConfigError("; ".join(error.errors)) from None
 
     @classmethod
+    @override
     def cb_config(
-        cls,
-        ctx: click.Context,  # noqa: ARG003 - the SDK's arguments
-        param: click.Option,  # noqa: ARG003 - as above
-        value: tuple[str, ...],
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
         """Read the files of ``--config``, each once: it may be a pipe."""
         return read_config(value)
@@ -162,6 +161,7 @@ class TargetPatternsWebhook(Target):
 
     # Private in the SDK 0.54; tests/target/test_sdk_seams.py says when one changes.
 
+    @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Read the settings with messages of our own: the SDK's quote the values."""
         builtin = self.builtin()
@@ -182,12 +182,15 @@ class TargetPatternsWebhook(Target):
         """Take every setting as text, read like any other; the SDK quotes values."""
         return dict(read_variables(cls._env_var_prefix, {*OWN, *cls.builtin()}))
 
+    @override
     def _setup_signal_handlers(self) -> None:
         """Install none: the SDK's drain inside a handler. Run has its own."""
 
+    @override
     def _handle_max_record_age(self) -> None:
         """Do nothing: Delivery knows the age of each record."""
 
+    @override
     def process_endofpipe(self) -> None:
         """Only say how it went: a Run ends with everything delivered."""
         if self.run is not None:

@@ -131,12 +131,7 @@ def at_posthog(report: Report, readings: list[Reading], small: Reading) -> None:
     last = readings[-1]
     ideal = last.requests / last.events * PAGE_SIZE
     report.ratio("requests / `page_size` events", ideal, 1.1, at_most=True)
-    report.ratio(
-        "bytes read / one scan",
-        last.nbytes / last.scan,
-        1.5,
-        at_most=True,
-    )
+    report.ratio("bytes read / one scan", last.nbytes / last.scan, 1.5, at_most=True)
     report.add("What it costs at PostHog", COST, table(head, rows))
 
 

@@ -59,7 +59,6 @@ def run(
 
     Raises:
         BenchError: it ended with another status than 0.
-
     """
     with (
         (stdin or Path(os.devnull)).open("rb") as source,

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 EVENTS = 150_000
-OURS, USUAL, FAST = (
-    "tap-posthog",
-    "usual SDK tap",
-    "the same, SDK's msgspec writer",
-)
+OURS, USUAL, FAST = ("tap-posthog", "usual SDK tap", "the same, SDK's msgspec writer")
 TEXT, DECODED = "floor, `properties` stay text", "floor, everything decoded"
 HEAD = ["", "events/s", "time, ours = 1", "first record", "processor", "peak memory"]
 SERVED = (

@@ -202,11 +202,7 @@ def test_a_make_target_exists(command: str) -> None:
     assert dry.returncode == 0, dry.stderr
     assert re.findall(
         r"^make (\w+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE
-    ) == [
-        "check",
-        "test",
-        "build",
-    ]
+    ) == ["check", "test", "build"]
 
 
 def test_every_block_says_what_it_is() -> None:

@@ -56,9 +56,7 @@ def settings(sandbox: Sandbox, webhook: str) -> tuple[dict[str, Any], dict[str, 
 
 
 @pytest.fixture(scope="module")
-def installed(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Path, dict[str, str]]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """Return a clean copy in whose environment the install line was typed."""
     folder = tmp_path_factory.mktemp("pipe")
     copy, venv = clean_copy(folder / "copy"), folder / "venv"

@@ -132,10 +132,7 @@ FOLDER = "FOLDER"  # replaced by one of the test's own
     ],
 )
 def test_what_cannot_be_used_is_said_before_any_request(
-    variables: Mapping[str, str],
-    url: str,
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
+    variables: Mapping[str, str], url: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line names the variable, and never what is in it that may be a secret."""
     for name, value in variables.items():

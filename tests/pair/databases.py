@@ -85,7 +85,6 @@ def mariadb(seed: str) -> Iterator[int]:
     Args:
         seed: statements of one line each, carried out before it takes connections.
             User `tap`, password `tap`, may do everything.
-
     """
     with _folder() as folder:
         base = _mariadb_home()

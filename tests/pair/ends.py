@@ -57,7 +57,6 @@ class Ends:
             first: the timestamp of the first of them.
             apart: the time between one and the next.
             late: how much later than its timestamp each was taken in.
-
         """
         self._insert(
             rows,

@@ -29,7 +29,6 @@ class Plugin:
 
         Raises:
             subprocess.CalledProcessError: uv could not install it.
-
         """
         venv = cache_folder() / f"{self.executable}-{self._fingerprint()}"
         with venv.with_name(f"{venv.name}.lock").open("w") as lock:

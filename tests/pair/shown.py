@@ -43,9 +43,7 @@ def main(program: str) -> int | None:
         TapPostHog.sync_all = _show  # type: ignore[assignment, misc]
         return command.main()
     from target_patterns_webhook import __main__ as theirs  # noqa: PLC0415 - as above
-    from target_patterns_webhook.target import (  # noqa: PLC0415 - as above
-        TargetPatternsWebhook,
-    )
+    from target_patterns_webhook.target import TargetPatternsWebhook  # noqa: PLC0415 - as above
 
     TargetPatternsWebhook.listen = _show  # type: ignore[assignment, misc]
     theirs.main()

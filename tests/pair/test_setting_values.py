@@ -97,9 +97,7 @@ def test_a_switch_is_one_in_each_spelling(
 
 
 @given(
-    st.sampled_from([WHOLE, NUMBER, NAMES, OBJECT, FLAG]),
-    json_values,
-    st.booleans(),
+    st.sampled_from([WHOLE, NUMBER, NAMES, OBJECT, FLAG]), json_values, st.booleans()
 )
 def test_any_value_is_read_or_refused_in_one_line(
     setting: Setting,

@@ -126,10 +126,7 @@ def test_one_event_is_taken_at_each_path(sandbox: Sandbox, path: str) -> None:
             id="offset",
         ),
         pytest.param(
-            {
-                "timestamp": "2026-05-01T13:30:00Z",
-                "sent_at": "2026-05-01T14:00:00Z",
-            },
+            {"timestamp": "2026-05-01T13:30:00Z", "sent_at": "2026-05-01T14:00:00Z"},
             "2026-05-01 11:30:00.000",
             id="clock-two-hours-fast",
         ),

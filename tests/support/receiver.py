@@ -64,10 +64,7 @@ class Reply:
         if name == "hang":
             return cls(then="hang", delay=float(argument or 60), accept=False)
         if name == "bomb":
-            return cls(
-                headers={"Content-Encoding": "gzip"},
-                body=_bomb(),
-            )
+            return cls(headers={"Content-Encoding": "gzip"}, body=_bomb())
         accept = name.startswith("accept-")
         return cls(then=name.removeprefix("accept-"), accept=accept)
 

@@ -24,7 +24,6 @@ def fill(sandbox: Sandbox, rows: int = 10, **columns: str) -> None:
         sandbox: Where.
         rows: How many; `number` counts them from 0.
         columns: SQL over `number`, by the column's name.
-
     """
     exprs = DEFAULTS | columns
     names, values = ", ".join(exprs), ", ".join(exprs.values())

@@ -75,11 +75,7 @@ class History:
     ) -> None:
         """Run once; ``stop`` kills it after so many batches, before their state."""
         reader = Reader(
-            model,
-            self.settings,
-            columns=("event",),
-            stats=Stats(),
-            look_back=look_back,
+            model, self.settings, columns=("event",), stats=Stats(), look_back=look_back
         )
         bookmark = Bookmark.from_state(json.loads(json.dumps(self.state)))
         with listening(self.logged):

@@ -314,8 +314,7 @@ def test_faults_and_limits_lose_nothing(sandbox: Sandbox, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "kills",
-    [2, pytest.param(50, marks=[pytest.mark.prove, pytest.mark.timeout(1800)])],
+    "kills", [2, pytest.param(50, marks=[pytest.mark.prove, pytest.mark.timeout(1800)])]
 )
 def test_kills_lose_nothing(sandbox: Sandbox, tmp_path: Path, kills: int) -> None:
     """After SIGKILL at any place the next run goes on; what repeats is bounded."""

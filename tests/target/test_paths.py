@@ -70,9 +70,7 @@ def test_the_hot_path_passes_bytes() -> None:
         pytest.param({"validate_records": True}, id="validation"),
     ],
 )
-def test_both_paths_send_the_same_values(
-    config: dict[str, object],
-) -> None:
+def test_both_paths_send_the_same_values(config: dict[str, object]) -> None:
     """A setting that sends records through the SDK changes no value of them.
 
     Numbers keep every digit; times, unknown fields and _sdc_ fields stay as they came.
@@ -131,7 +129,7 @@ def test_validation_names_the_place_not_the_value() -> None:
     assert ended.code == 1
     assert ended.error.startswith(
         "Input line 3: a record of stream s does not fit its schema: $.a breaks the "
-        "rule 'type'.",
+        "rule 'type'."
     )
     assert "canary" not in ended.stderr
 
@@ -224,10 +222,7 @@ def test_what_the_advice_says_to_write_can_be_used() -> None:
 
 @pytest.mark.parametrize(
     "maps",
-    [
-        {"s": {"__key_properties__": ["nothing"]}},
-        {"s": {"__alias__": "1 +"}},
-    ],
+    [{"s": {"__key_properties__": ["nothing"]}}, {"s": {"__alias__": "1 +"}}],
     ids=json.dumps,
 )
 def test_a_map_that_no_record_can_pass_is_one_line(maps: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ def test_the_last_line_adds_up() -> None:
 
     last = ended.stderr.splitlines()[-1]
     assert last.startswith(
-        "25 records read = 25 accepted + 0 dead-lettered + 0 filtered + 0 undelivered",
+        "25 records read = 25 accepted + 0 dead-lettered + 0 filtered + 0 undelivered"
     )
     assert json.loads(last[last.index("{") :]).keys() == {
         "read",

@@ -32,8 +32,7 @@ values = st.recursive(
     indent=st.none() | st.integers(0, 2),
 )
 def test_members_are_the_text_of_each_value(
-    value: dict[str, Any],
-    indent: int | None,
+    value: dict[str, Any], indent: int | None
 ) -> None:
     """Any object, however it is spelled, comes apart into its values' own text."""
     text = json.dumps(value, indent=indent)

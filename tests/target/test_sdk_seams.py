@@ -51,8 +51,7 @@ FINGERPRINTS = {
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_the_sdk_has_not_changed_what_is_departed_from(
-    owner: object,
-    name: str,
+    owner: object, name: str
 ) -> None:
     """Every method that is overridden, or called though private, is as it was read."""
     source = inspect.getsource(getattr(owner, name))
@@ -82,7 +81,7 @@ def test_the_sdk_never_holds_a_state(validate: bool) -> None:  # noqa: FBT001 - 
     """The SDK's ledger stays empty, so no drain of its own can write a state early."""
     with Receiver() as receiver, redirect_stdout(io.StringIO()) as states:
         target = TargetPatternsWebhook(
-            config={"webhook_url": receiver.url, "validate_records": validate},
+            config={"webhook_url": receiver.url, "validate_records": validate}
         )
         target.listen(io.BytesIO(singer(range(3))))  # type: ignore[arg-type]  # bytes do as well
 

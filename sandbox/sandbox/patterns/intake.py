@@ -65,7 +65,6 @@ def split(body: bytes) -> list[Record]:
 
     Raises:
         BodyError: for anything else.
-
     """
     bare = body.strip(BLANK.encode())
     try:

@@ -98,7 +98,6 @@ class Table:
 
         Raises:
             TableError: the SQL is wrong, or no single SELECT.
-
         """
         with contextlib.closing(self._connection.cursor()) as cursor:
             try:

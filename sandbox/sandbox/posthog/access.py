@@ -19,7 +19,6 @@ def authenticate(request: Request) -> str:
 
     Raises:
         ApiError: 401; there is none, or PostHog does not know it.
-
     """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
@@ -39,7 +38,6 @@ def authorize(request: Request) -> str:
 
     Raises:
         ApiError: 401, 403 or 404, in this order.
-
     """
     key = authenticate(request)
     project = request.path_params["project"]

@@ -50,7 +50,6 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
         Raises:
             ValueError: It is no such object, or there is no such switch or value.
-
         """
         patch = msgspec.json.decode(body, type=dict[str, Any])
         return msgspec.convert(msgspec.to_builtins(self) | patch, Behaviour)

@@ -57,13 +57,7 @@ class ApiError(Exception):
     """An answer that is an error: PostHog's envelope of type, code, detail, attr."""
 
     def __init__(
-        self,
-        status: int,
-        kind: str,
-        code: str,
-        detail: str,
-        *,
-        attr: str | None = None,
+        self, status: int, kind: str, code: str, detail: str, *, attr: str | None = None
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -115,7 +109,6 @@ def from_clickhouse(message: str) -> ApiError:
 
     Args:
         message: The text of the exception, `Code: 43. DB::Exception: ... (NAME)`.
-
     """
     names = re.findall(r"\(([A-Z][A-Z0-9_]+)\)", message)
     name = names[-1] if names else ""

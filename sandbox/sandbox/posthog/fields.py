@@ -55,7 +55,6 @@ def column(chain: Sequence[str], timezone: str) -> str:
 
     Raises:
         ApiError: There is no such field; PostHog's 400.
-
     """
     first, *rest = chain
     if first in {"person", "poe"} and rest and rest[0] in _PERSON:

@@ -45,7 +45,6 @@ def to_clickhouse(hogql: str, rules: Rules) -> Printed:
 
     Raises:
         ApiError: PostHog would refuse it; or the sandbox has not got it.
-
     """
     return _Printer(hogql, rules).top(parse(hogql))
 
@@ -95,7 +94,6 @@ class _Printer(Expressions):
 
         Returns:
             The SQL, the names of its columns there, and in the answer.
-
         """
         if tree["node"] == "SelectSetQuery":
             sql, columns = self.union(tree, figures=figures)

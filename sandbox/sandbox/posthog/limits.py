@@ -35,7 +35,6 @@ class Limits:
 
         Raises:
             ApiError: 429; it is one too many for this minute or hour.
-
         """
         now, asked = time.monotonic(), self._asked[key]
         while asked and asked[0] <= now - _HOUR:
@@ -56,7 +55,6 @@ class Limits:
 
         Raises:
             ApiError: 429; the bytes of this project are used up.
-
         """
         over = self._owed(behaviour)
         if behaviour.read_budget_bytes is not None and over >= 0:
@@ -82,7 +80,6 @@ class Limits:
 
         Raises:
             ApiError: 429 without Retry-After; none became free in time.
-
         """
         try:
             async with asyncio.timeout(behaviour.queue_seconds), self._free:

@@ -53,7 +53,6 @@ def parse(hogql: str) -> Node:
 
     Raises:
         ApiError: It is not HogQL; PostHog's 400.
-
     """
     tree: Node = msgspec.json.decode(_PARSER.parse_select_json(hogql))
     if tree.get("error"):

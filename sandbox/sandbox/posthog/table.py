@@ -111,7 +111,6 @@ class Table:
 
         Raises:
             chdb.ChdbError: ClickHouse refused or failed.
-
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, self._run, sql)
@@ -141,7 +140,6 @@ class Table:
 
         Raises:
             chdb.ChdbError: ClickHouse refused or failed.
-
         """
         limit = f"\nsettings max_execution_time = {seconds}" if seconds else ""
         return _split(await self.raw(sql + limit))

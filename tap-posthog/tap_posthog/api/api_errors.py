@@ -1,4 +1,4 @@
-"""What PostHog means by a refusal, and what the user can do about it. Pure.
+"""What ended the run at PostHog, and what the user can do about it. Pure.
 
 Wordings are those of PostHog's `authentication.py`, `permissions.py` and
 `routing.py` and of its error envelope (`type`, `code`, `detail`, `attr`).
@@ -22,20 +22,24 @@ from tap_posthog.errors import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tap_posthog.api.transport import Response
+    from tap_posthog.settings.settings import Settings
 
 SHOWN = 300  # characters of the server's own words
 US, EU = "https://us.posthog.com", "https://eu.posthog.com"
 
 
-def refusal(  # noqa: PLR0911 - a table of statuses
-    response: Response, *, path: str, base_url: str, project_id: str, api_key: str
+def error_of(  # noqa: PLR0911 - a table of statuses
+    response: Response, path: str, settings: Settings
 ) -> TapError:
     """Turn an answer that will not change into the line that the user needs.
 
     `path` is what was asked for, under `base_url`.
     """
-    said = detail(response.body).replace(api_key, "***")
+    base_url, project_id = settings.base_url, settings.project_id
+    said = detail(response.body).replace(settings.api_key, "***")
     if response.status in {300, 301, 302, 303, 307, 308}:
         return _redirected(response, base_url, path)
     if response.status < 300:  # noqa: PLR2004 - success, but not of what was asked
@@ -212,3 +216,57 @@ def _other_region(base_url: str) -> str:
     if base_url == EU:
         return f"if your project is in the US, set base_url to {US}"
     return "check that base_url is where the key was made"
+
+
+# Where no good answer came at all.
+
+
+def not_reached(where: str, reason: str) -> str:
+    """Say that no answer at that address ever made sense."""
+    return (
+        f"{where} cannot be reached: {reason}. Check base_url, the network and the "
+        "proxy settings"
+    )
+
+
+def gave_up(where: str, reason: str, spent: float, then: datetime, most: int) -> str:
+    """Say that limits or faults would last longer than they may."""
+    return (
+        f"No answer from {where} after {spent:,.0f} s: {reason}. The next try would be "
+        f"at {then:%Y-%m-%d %H:%M} UTC, beyond max_wait_seconds ({most}). Run again "
+        "after that; it goes on from the last state"
+    )
+
+
+def test_later(where: str, reason: str, wait: float, then: datetime) -> str:
+    """Say that `--test` met a limit that is longer than a test may take."""
+    return (
+        f"{where} answers, but asks to wait {wait:,.0f} s: {reason}. Test again after "
+        f"{then:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def test_failed(where: str, reason: str) -> str:
+    """Say that `--test` met faults for as long as a test may take."""
+    return (
+        f"No good answer from {where} in the time of a test: {reason}. Check "
+        "base_url and PostHog's status page, then test again"
+    )
+
+
+def too_heavy(status: int, said: str) -> str:
+    """Say that one question was too much."""
+    return (
+        f"One query was too much for PostHog ({status}): {said or 'no reason given'}. "
+        "Lower page_size, or run again at a quieter time; it goes on from the last "
+        "state"
+    )
+
+
+def too_slow(seconds: int, times: int) -> str:
+    """Say that one question took too long, several times."""
+    return (
+        f"One query was not answered within request_timeout_seconds ({seconds}), "
+        f"{times} times in a row. Raise request_timeout_seconds or lower page_size, or "
+        "run again at a quieter time; it goes on from the last state"
+    )

@@ -16,16 +16,14 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from tap_posthog.api import unanswered
-from tap_posthog.api.api_errors import code, detail, is_page, refusal
-from tap_posthog.api.retry import Verdict, backoff, judge
+from tap_posthog.api import api_errors
+from tap_posthog.api.api_errors import code, detail, is_page
+from tap_posthog.api.retry import Verdict, Waits, backoff, judge
 from tap_posthog.api.transport import NoResponseError, Request, Response, Transport
-from tap_posthog.api.waits import Waits
 from tap_posthog.errors import (
     ConfigError,
     GaveUpError,
     MissingEndpointError,
-    TapError,
     TooHeavyError,
 )
 from tap_posthog.http.failures import Failure
@@ -73,7 +71,6 @@ class Client:
 
         Raises:
             ConfigError: this machine's proxy or CA settings cannot be used.
-
         """
         self.traffic = Traffic()
         self._settings = settings
@@ -109,7 +106,6 @@ class Client:
             TooHeavyError: the caller has to ask for less at once.
             GaveUpError: `max_wait_seconds` have passed.
             TapError: the same request would meet the same refusal.
-
         """
         try:
             return self._call(request, parse, divisible=divisible)
@@ -136,11 +132,9 @@ class Client:
         self._transport.abort()
 
     def __enter__(self) -> Self:
-        """Give the client itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of waits and connections."""
         self.close()
 
     def close(self) -> None:
@@ -166,10 +160,10 @@ class Client:
                         self._understood = True
                         return found
                 elif verdict is Verdict.STOP:
-                    raise self._refusal(response, request)
+                    raise api_errors.error_of(response, request.path, self._settings)
                 elif verdict is Verdict.SHRINK:
                     raise TooHeavyError(
-                        unanswered.too_heavy(response.status, self._said(response))
+                        api_errors.too_heavy(response.status, self._said(response))
                     )
                 else:
                     limit = verdict is Verdict.WAIT
@@ -179,7 +173,7 @@ class Client:
             time_outs = time_outs + 1 if setback.timed_out else 0
             if divisible and time_outs == TIME_OUTS:
                 seconds = self._settings.request_timeout_seconds
-                raise TooHeavyError(unanswered.too_slow(seconds, TIME_OUTS))
+                raise TooHeavyError(api_errors.too_slow(seconds, TIME_OUTS))
             since = self._clock() if since is None else since
             self._hold(setback, since)
         raise AssertionError  # pragma: no cover - itertools.count has no end
@@ -267,23 +261,14 @@ class Client:
     def _gave_up(self, setback: Setback, spent: float) -> GaveUpError:
         where = self._settings.base_url
         if not setback.reached:
-            return GaveUpError(unanswered.not_reached(where, setback.reason))
+            return GaveUpError(api_errors.not_reached(where, setback.reason))
         then = self._now() + timedelta(seconds=setback.wait)
         if self._ends is None:
             most = self._settings.max_wait_seconds
             return GaveUpError(
-                unanswered.gave_up(where, setback.reason, spent, then, most)
+                api_errors.gave_up(where, setback.reason, spent, then, most)
             )
         if setback.for_all:
             wait = setback.wait
-            return GaveUpError(unanswered.test_later(where, setback.reason, wait, then))
-        return GaveUpError(unanswered.test_failed(where, setback.reason))
-
-    def _refusal(self, response: Response, request: Request) -> TapError:
-        return refusal(
-            response,
-            path=request.path,
-            base_url=self._settings.base_url,
-            project_id=self._settings.project_id,
-            api_key=self._settings.api_key,
-        )
+            return GaveUpError(api_errors.test_later(where, setback.reason, wait, then))
+        return GaveUpError(api_errors.test_failed(where, setback.reason))

@@ -59,7 +59,6 @@ class Response:
 
         Raises:
             NoResponseError: it is not what its header says, or not readable here.
-
         """
         return b"".join(self.pieces())
 
@@ -68,7 +67,6 @@ class Response:
 
         Raises:
             NoResponseError: as for `body`, after the good pieces before it.
-
         """
         try:
             yield from pieces(self.content, self._encodings)
@@ -166,7 +164,6 @@ class Transport:
 
         Raises:
             ConfigError: the environment names a proxy or a file that cannot be used.
-
         """
         # It logs URLs, and a traceback where a header cannot be parsed.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -192,13 +189,12 @@ class Transport:
 
         Raises:
             NoResponseError: nothing, or not all, came back in time.
-
         """
         seconds = self._timeout if most is None else min(self._timeout, most)
         connection = self._idle.get()
         try:
             response = connection.send(self._base_url, request, seconds)
-        except _FAILURES as exc:
+        except FAILURES as exc:
             raise self._no_response(cause_of(exc), seconds) from None
         finally:
             self._idle.put(connection)
@@ -228,7 +224,7 @@ class Transport:
             return NoResponseError(
                 f"the proxy that {through} names did not connect", cause.kind
             )
-        return NoResponseError(_WORDS[cause.kind], cause.kind)
+        return NoResponseError(WORDS[cause.kind], cause.kind)
 
     def _final(self, cause: Cause) -> str:
         """Say what no waiting repairs, and what to do."""
@@ -249,13 +245,8 @@ class Transport:
         return ""
 
 
-_FAILURES = (
-    requests.RequestException,
-    HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
-_WORDS = {
+FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
+WORDS = {
     Failure.NO_CONNECTION: "no connection in time",
     Failure.NAME: "the server's name cannot be resolved",
     Failure.REFUSED: "the server refuses connections",

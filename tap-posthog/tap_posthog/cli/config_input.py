@@ -33,7 +33,6 @@ def read_config(options: Sequence[str]) -> _ConfigInput:
 
     Raises:
         ConfigError: a file is not there, or holds no JSON object.
-
     """
     config: dict[str, Any] = {}
     for path in options:

@@ -27,7 +27,6 @@ def checked_state(file: IO[str]) -> IO[str]:
 
     Raises:
         StateError: it is no JSON object.
-
     """
     text = _read(file, "state")
     try:
@@ -50,7 +49,6 @@ def bookmarks_of(
 
     Raises:
         StateError: it is neither, or holds nothing that this tap knows.
-
     """
     if isinstance(state, dict) and state.get("type") == "STATE":
         state = state.get("value")
@@ -82,7 +80,6 @@ def checked_catalog(file: IO[str], keys: Mapping[str, str]) -> IO[str]:
 
     Raises:
         StateError: it is no Singer catalog, or not one of this tap.
-
     """
     text = _read(file, "catalog")
     try:
@@ -120,7 +117,6 @@ def _set_replication(catalog: dict[str, Any], stream: str, key: str) -> None:
 
     Raises:
         StateError: it asks for a key or a method that the stream does not have.
-
     """
     entry = next(e for e in catalog["streams"] if e["tap_stream_id"] == stream)
     of_stream = [e for e in entry.get("metadata", ()) if not e.get("breadcrumb")]

@@ -16,7 +16,7 @@ from singer_sdk.exceptions import MappingError
 if TYPE_CHECKING:
     from types import FrameType
 
-_SUBSCRIPT = re.compile(r"""\[\s*("[^"]*"|'[^']*')\s*\]""")
+SUBSCRIPT = re.compile(r"""\[\s*("[^"]*"|'[^']*')\s*\]""")
 
 
 def explain(error: BaseException) -> tuple[str, str] | None:
@@ -58,7 +58,7 @@ def _what(error: BaseException) -> str:
 
 
 def _advice(expression: str, error: BaseException) -> str:
-    steps = _SUBSCRIPT.findall(expression)
+    steps = SUBSCRIPT.findall(expression)
     if isinstance(error, KeyError) and steps:
         last = len(steps)
 
@@ -67,7 +67,7 @@ def _advice(expression: str, error: BaseException) -> str:
             last -= 1
             return f".get({match[1]}{', {}' if last else ''})"
 
-        return f"Write {_SUBSCRIPT.sub(get, expression)}, which is null there."
+        return f"Write {SUBSCRIPT.sub(get, expression)}, which is null there."
     if isinstance(error.__cause__, simpleeval.NameNotDefined):
         return "Write record.get('NAME') for a column that not every record has."
     return "Fix the expression and run again."

@@ -51,5 +51,4 @@ class EventSource(Protocol):
 
         Raises:
             TapError: after the good batches before it.
-
         """

@@ -79,7 +79,6 @@ class Bookmark:
 
         Raises:
             StateError: one line that names the key, what it got and what it takes.
-
         """
         late, postponed, widening = (
             fields.part(state, name) for name in ("late", "postponed", "widening")
@@ -229,7 +228,6 @@ class Bookmark:
 
         Raises:
             StateError: it is of another project.
-
         """
         if not self.scope:
             return replace(self, scope=scope)

@@ -87,7 +87,6 @@ class RestReader:
 
         Raises:
             TapError: the list cannot be read.
-
         """
         self._page(FIRST, FIRST + TICK)
 
@@ -98,7 +97,6 @@ class RestReader:
 
         Raises:
             AuditError: more events share a timestamp than one page holds.
-
         """
         self._bookmark = Bookmark(  # of one clock: the other is not shown here
             at=bookmark.at, scope=bookmark.scope, widening=bookmark.widening

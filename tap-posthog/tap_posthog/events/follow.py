@@ -59,7 +59,6 @@ class Run:
         self._batches: Generator[Batch] | None = None
 
     def __enter__(self) -> Self:
-        """Give the run itself."""
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -80,7 +79,6 @@ class Run:
 
         Raises:
             TapError: after the good batches before it.
-
         """
         self._batches = self._cycles(bookmark)
         return self._batches

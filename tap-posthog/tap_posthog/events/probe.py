@@ -22,7 +22,6 @@ def probe(client: Client, settings: Settings) -> None:
 
     Raises:
         TapError: PostHog would not answer.
-
     """
     _ask(client, settings)
     logger.info("%s answers for project %s", settings.base_url, settings.project_id)

@@ -47,7 +47,6 @@ class RowReader:
 
         Raises:
             ValueError: the body is not such an answer.
-
         """
         try:
             response = self._decode(body)
@@ -138,7 +137,6 @@ def normalized(text: str) -> str:
 
     Raises:
         ValueError: the text is no instant.
-
     """
     if len(text) == TIMESTAMP_LENGTH and text[-1] == "Z" and text[10] == "T":
         return text

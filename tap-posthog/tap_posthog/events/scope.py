@@ -53,7 +53,6 @@ class Scope:
 
         Raises:
             StateError: one line that names the key, what it got and what it takes.
-
         """
         if state is None:
             return None
@@ -87,7 +86,6 @@ class Scope:
 
         Raises:
             StateError: the settings ask for another project or address.
-
         """
         if self.project_id and self.project_id != asked.project_id:
             msg = (

@@ -28,7 +28,6 @@ def pieces(body: bytes, encodings: str) -> Iterator[bytes]:
 
     Raises:
         UndecodedError: it cannot be read to its end; what came before may be used.
-
     """
     *inner, last = [name.strip().lower() for name in encodings.split(",")]
     while inner and last in {"", "identity"}:

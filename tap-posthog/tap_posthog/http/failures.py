@@ -20,8 +20,8 @@ from urllib3 import exceptions as urllib3
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
-_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")  # http.client's words
+NOT_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})\b")  # http.client's words
 
 
 class Failure(enum.Enum):
@@ -54,26 +54,23 @@ def cause_of(error: BaseException) -> Cause:
     for each in chain:
         if isinstance(each, ssl.SSLCertVerificationError):
             return Cause(Failure.UNTRUSTED, detail=each.verify_message)
-        if isinstance(each, ssl.SSLError) and each.reason in _NO_TLS:
+        if isinstance(each, ssl.SSLError) and each.reason in NOT_TLS:
             return Cause(Failure.NO_TLS)
-        if isinstance(each, OSError) and (said := _TUNNEL.match(str(each))):
+        if isinstance(each, OSError) and (said := TUNNEL.match(str(each))):
             return Cause(Failure.NOT_LET_THROUGH, status=int(said[1]))
-    for kinds, failure in _FAILURES:
+    for kinds, failure in FAILURES:
         if any(isinstance(each, kinds) for each in chain):
             return Cause(failure)
     return Cause(Failure.BROKEN)
 
 
-_FAILURES: list[tuple[tuple[type[BaseException], ...], Failure]] = [
+FAILURES: list[tuple[tuple[type[BaseException], ...], Failure]] = [
     ((requests.exceptions.ProxyError, urllib3.ProxyError), Failure.PROXY),
     ((socket.gaierror, UnicodeError), Failure.NAME),
     ((ConnectionRefusedError,), Failure.REFUSED),
     # urllib3's own time-outs count a refused connection too, so it comes before.
     ((urllib3.ConnectTimeoutError,), Failure.NO_CONNECTION),
-    (
-        (TimeoutError, urllib3.ReadTimeoutError, requests.ReadTimeout),
-        Failure.TIMED_OUT,
-    ),
+    ((TimeoutError, urllib3.ReadTimeoutError, requests.ReadTimeout), Failure.TIMED_OUT),
     ((urllib3.IncompleteRead, http.client.IncompleteRead), Failure.CUT),
     ((ConnectionError,), Failure.BROKEN),
     ((ssl.SSLError,), Failure.TLS),

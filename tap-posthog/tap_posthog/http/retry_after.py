@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LONGEST = 10 * 365 * 86_400.0  # seconds; an answer may ask for more: it is all one
-_YEARS = range(1970, 9000)  # what is beyond is no date, and overflows in sums
-_SECONDS = re.compile(r"-?\d{1,15}(\.\d*)?", re.ASCII)
+LONGEST = 10 * 365 * 86_400.0  # seconds; an answer may ask for more: it is all one
+YEARS = range(1970, 9000)  # what is beyond is no date, and overflows in sums
+SECONDS = re.compile(r"-?\d{1,15}(\.\d*)?", re.ASCII)
 
 
 def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
@@ -38,16 +38,16 @@ def http_date(text: str | None) -> datetime | None:
         read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return read if read.year in _YEARS else None
+    return read if read.year in YEARS else None
 
 
 def _waits(value: str, since: datetime) -> Iterator[float]:
     """Yield each wait that is asked for. A date may have a comma behind its weekday."""
     parts = [part.strip() for part in value.split(",")]
     for before, part in pairwise(["", *parts]):
-        if _SECONDS.fullmatch(part):
-            yield min(max(0.0, float(part)), _LONGEST)
+        if SECONDS.fullmatch(part):
+            yield min(max(0.0, float(part)), LONGEST)
             continue
         until = http_date(f"{before}, {part}" if before.isalpha() else part)
         if until is not None:
-            yield min(max(0.0, (until - since).total_seconds()), _LONGEST)
+            yield min(max(0.0, (until - since).total_seconds()), LONGEST)

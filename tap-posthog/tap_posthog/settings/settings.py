@@ -79,7 +79,6 @@ class Settings:
 
         Raises:
             ConfigError: one line that names the key, what it got and what it takes.
-
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
         given["api_key"] = _api_key(OWN["api_key"], given["api_key"])

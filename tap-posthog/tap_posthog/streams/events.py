@@ -98,7 +98,6 @@ class Events(Stream):
 
         Raises:
             StateError: it cannot be read, or is of another project.
-
         """
         bookmark = Bookmark.from_state(state)
         return bookmark.of(Scope.of(settings)).to_state() if bookmark.at else None

@@ -36,11 +36,9 @@ class Signals:
         self._wakeup_before = -1
 
     def __enter__(self) -> Self:
-        """Take over both signals."""
         if threading.current_thread() is threading.main_thread():
             self._wakeup_before = signal.set_wakeup_fd(
-                self._write,
-                warn_on_full_buffer=False,
+                self._write, warn_on_full_buffer=False
             )
             for number in ENDING:
                 self._before[number] = signal.signal(number, self._handle)
@@ -76,7 +74,6 @@ class Signals:
             signal.raise_signal(number)
 
     def __bool__(self) -> bool:
-        """Whether one has come."""
         return self.received is not None
 
     @property

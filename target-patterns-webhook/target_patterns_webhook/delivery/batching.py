@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_VERSION = b"1"  # of the way in which ids are made
-_REMEMBERED = 25_000  # contents at least, twice that at most: 8 MB
-_ID_LENGTH = len("msg_") + 52  # 32 bytes in base32, without its padding
+VERSION = b"1"  # of the way in which ids are made
+REMEMBERED = 25_000  # contents at least, twice that at most: 8 MB
+ID_LENGTH = len("msg_") + 52  # 32 bytes in base32, without its padding
 
 
 def batch_id(
@@ -28,7 +28,7 @@ def batch_id(
     ``count`` says which time a digest comes; from the second on the id tells it too.
     ``msg_`` and letters, no ``.``: Standard Webhooks uses that as a separator.
     """
-    digest = hashlib.sha256(_VERSION + b"\0" + _utf8(stream) + b"\0")
+    digest = hashlib.sha256(VERSION + b"\0" + _utf8(stream) + b"\0")
     digest.update(body)
     times = 1 if count is None else count(digest.digest())
     if times > 1:
@@ -44,7 +44,7 @@ class Occurrences:
     For any thread: equal contents are alike.
     """
 
-    def __init__(self, remembered: int = _REMEMBERED) -> None:
+    def __init__(self, remembered: int = REMEMBERED) -> None:
         """Forget what so many other contents have come after."""
         self._remembered = remembered
         self._lock = threading.Lock()
@@ -94,7 +94,7 @@ class Payload:
         """
         if self.format == "ndjson":
             return 0
-        envelope = len(self._head(stream)) + _ID_LENGTH + len(self._middle) + 1
+        envelope = len(self._head(stream)) + ID_LENGTH + len(self._middle) + 1
         return 1 if self.format == "array" else envelope + 1
 
     def encode(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from target_patterns_webhook.delivery.batching import Batch, Payload
 
-_REASON, _VALUE = 200, 60  # characters of it that a message has room for
+MOST_REASON, MOST_VALUE = 200, 60  # characters of it that a message has room for
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -121,7 +121,7 @@ class Rejection:
         text = self.response
         if text.lstrip().startswith("<"):
             text = re.sub(r"<[^>]*>", " ", text)  # a page
-        return _short(text, _REASON)
+        return _short(text, MOST_REASON)
 
 
 def key_of(record: bytes, names: Sequence[str]) -> str:
@@ -133,7 +133,9 @@ def key_of(record: bytes, names: Sequence[str]) -> str:
     known = [name for name in names or ("uuid", "id") if name in found]
     values = (found[name].decode(errors="replace").strip('"') for name in known)
     pairs = zip(known, values, strict=True)
-    return ", ".join(f"{_short(n, _VALUE)} {_short(v, _VALUE)}" for n, v in pairs)
+    return ", ".join(
+        f"{_short(n, MOST_VALUE)} {_short(v, MOST_VALUE)}" for n, v in pairs
+    )
 
 
 def _short(text: str, most: int) -> str:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from target_patterns_webhook.http.outcome import Outcome
     from target_patterns_webhook.stats import Stats
 
-_OUTAGE = 14  # failures in a row; where half of all fail, one chance in 16,384
-_SHORTEST_FIRST, _LONGEST_FIRST = 0.025, 0.5  # seconds: bounds of a first back-off
-_GROWTH = 1.5  # at 2, half of all failing would make waits without a mean
-_FIRST_PROBE, _PROBE_GROWTH = 0.5, 4.0  # seconds, and from one probe to the next
-_SMOOTH = 0.2  # how far one answer moves the latency
+OUTAGE_FAILURES = 14  # failures in a row; where half of all fail, one chance in 16,384
+SHORTEST_FIRST, LONGEST_FIRST = 0.025, 0.5  # seconds: bounds of a first back-off
+BACKOFF_GROWTH = 1.5  # at 2, half of all failing would make waits without a mean
+FIRST_PROBE, PROBE_GROWTH = 0.5, 4.0  # seconds, and from one probe to the next
+LATENCY_SMOOTHING = 0.2  # how far one answer moves the latency
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Backoff:
 
         ``latency``: seconds that an accepted request takes, None: not known yet.
         """
-        first = _LONGEST_FIRST if latency is None else latency / 4
-        first = min(_LONGEST_FIRST, max(_SHORTEST_FIRST, first))
-        most = min(self.cap, first * _GROWTH ** min(failures - 1, 60))
+        first = LONGEST_FIRST if latency is None else latency / 4
+        first = min(LONGEST_FIRST, max(SHORTEST_FIRST, first))
+        most = min(self.cap, first * BACKOFF_GROWTH ** min(failures - 1, 60))
         return most * self.chance()
 
     def probe(self, probes: int) -> float:
@@ -59,7 +59,7 @@ class Backoff:
         ``probes``: how many failed already. There is one at a time, so little jitter
         is needed, and no chance makes it short.
         """
-        most = min(self.cap, _FIRST_PROBE * _PROBE_GROWTH ** min(probes, 60))
+        most = min(self.cap, FIRST_PROBE * PROBE_GROWTH ** min(probes, 60))
         return most * (0.8 + 0.2 * self.chance())
 
     def asked(self, seconds: float) -> float:
@@ -90,7 +90,7 @@ class CircuitBreaker:
         self.limit = limit
         self._stats = stats
         self._backoff = backoff
-        self._outage = max(_OUTAGE, senders)
+        self._outage = max(OUTAGE_FAILURES, senders)
         self._row = 0  # failures since anything was accepted
         self.held_until = 0.0  # no request may start before
         self._asked_until = 0.0  # by a Retry-After: not ours to shorten
@@ -141,7 +141,7 @@ class CircuitBreaker:
         self._hold(now, now)
         if outcome.verdict is Verdict.ACCEPTED:  # a rejection takes less time
             before = outcome.seconds if self._latency is None else self._latency
-            self._latency = before + _SMOOTH * (outcome.seconds - before)
+            self._latency = before + LATENCY_SMOOTHING * (outcome.seconds - before)
             self.limit.succeeded(
                 outcome.seconds, at=attempt.at, saturated=attempt.saturated
             )

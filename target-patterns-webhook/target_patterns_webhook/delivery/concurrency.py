@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import math
 
-_BACKED_UP = 1.5  # so many waiting at the receiver is too many; or this share of them:
-_SHARE = 0.2
-_EASE = 0.9
-_FEWEST = 8  # samples that make a mean
-_SMOOTH = 0.3  # how far one window pulls the base down
-_LOOK_EVERY = 60  # windows; receivers change, and a base seen in a queue is none
-_REMEMBERED = 30  # windows, for which a limit that was pushed back is not tried again
-_MIN_PUSHED_BACK = 4  # below, being pushed back is more likely chance than concurrency
-_NO_CHANCE = 14  # push-backs in a row; see circuit_breaker.py
+MOST_QUEUED = 1.5  # so many waiting at the receiver is too many; or this share of them:
+MOST_QUEUED_SHARE = 0.2
+EASE_FACTOR = 0.9
+MIN_SAMPLES = 8  # samples that make a mean
+BASE_SMOOTHING = 0.3  # how far one window pulls the base down
+LOOK_EVERY_WINDOWS = 60  # receivers change, and a base seen in a queue is none
+REMEMBER_WINDOWS = (
+    30  # windows, for which a limit that was pushed back is not tried again
+)
+MIN_PUSHED_BACK = 4  # below, being pushed back is more likely chance than concurrency
+PUSHED_BACK_IN_A_ROW = 14  # push-backs in a row; see circuit_breaker.py
 
 
 class ConcurrencyLimit:
@@ -35,7 +37,7 @@ class ConcurrencyLimit:
         self._starting = True
         self._base = 0.0  # seconds without a queue, 0: not known
         self._samples: list[float] = []
-        self._window = _FEWEST  # samples until the next decision, about a round trip
+        self._window = MIN_SAMPLES  # samples until the next decision: a round trip
         self._skip = 0  # samples that were in flight before the limit changed
         self._windows = 0
         self._looking: float | None = None  # the limit to go back to
@@ -68,7 +70,7 @@ class ConcurrencyLimit:
             mean = sum(self._samples) / len(self._samples)
             self._decide(mean)
             self._samples.clear()
-            self._window = max(_FEWEST, self.now)
+            self._window = max(MIN_SAMPLES, self.now)
 
     def pushed_back(self, *, at: int) -> None:
         """Learn from a 429, a 503 or a time-out, to one of ``at`` requests.
@@ -77,14 +79,17 @@ class ConcurrencyLimit:
         """
         self._pushed += 1
         self._pushed_at = min(self._pushed_at, at)
-        if self._pushed >= _NO_CHANCE:
+        if self._pushed >= PUSHED_BACK_IN_A_ROW:
             self.halve()
 
     def halve(self) -> None:
         """Halve: the receiver asks for less."""
         too_many = min(self.now, self._pushed_at)
-        if self._looking is None and too_many >= _MIN_PUSHED_BACK:
-            self._too_many, self._too_many_until = too_many, self._windows + _REMEMBERED
+        if self._looking is None and too_many >= MIN_PUSHED_BACK:
+            self._too_many, self._too_many_until = (
+                too_many,
+                self._windows + REMEMBER_WINDOWS,
+            )
         self._starting = False
         self._fall_to(max(1.0, self._limit / 2))
 
@@ -106,15 +111,15 @@ class ConcurrencyLimit:
             return
         if not self._base:
             self._base = mean
-        self._base += _SMOOTH * min(0.0, mean - self._base)
+        self._base += BASE_SMOOTHING * min(0.0, mean - self._base)
         waiting = self._limit * (1 - self._base / mean) if mean else 0.0
-        most = max(_BACKED_UP, _SHARE * self._limit)
+        most = max(MOST_QUEUED, MOST_QUEUED_SHARE * self._limit)
         if waiting > most:
             self._starting = False
-            self._limit = max(1.0, self._limit * _EASE)
+            self._limit = max(1.0, self._limit * EASE_FACTOR)
         elif waiting < most / 2 and not self._starting:
             self._rise()
-        if self._windows % _LOOK_EVERY == 0:
+        if self._windows % LOOK_EVERY_WINDOWS == 0:
             self._look()
 
     def _rise(self) -> None:

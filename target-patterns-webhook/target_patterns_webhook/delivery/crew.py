@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-patterns-webhook")
 
-_LEAST = 0.001  # seconds: a wait of 0 would spin
-_LAST_SECONDS = 5.0  # for all senders together, to end after their connections
-_NEWS = 1.0  # seconds of waiting that are worth a line in the log
+MIN_WAIT = 0.001  # seconds: a wait of 0 would spin
+LAST_SECONDS = 5.0  # for all senders together, to end after their connections
+LOG_WAITS_FROM = 1.0  # seconds of waiting that are worth a line in the log
 
 
 class Delivery:
@@ -82,11 +82,10 @@ class Delivery:
         )
 
     def __enter__(self) -> Self:
-        """Open the dead-letter file and start the threads. Send nothing.
+        """Open the dead-letter file and start; send nothing.
 
         Raises:
-            ConfigError: the file, the URL or a header cannot be used.
-
+            ConfigError: a URL, a header or the file cannot be used.
         """
         with ExitStack() as stack:
             if self._settings.on_rejected == "dead_letter":
@@ -119,10 +118,10 @@ class Delivery:
                 self._work.notify_all()
                 until = self._clock() + self._settings.timeout_seconds
                 while self._busy and not self._stopping and self._clock() < until:
-                    self._wait(self._room, max(_LEAST, until - self._clock()))
+                    self._wait(self._room, max(MIN_WAIT, until - self._clock()))
             for transport in self._transports:
                 transport.abort()
-            until = time.monotonic() + _LAST_SECONDS
+            until = time.monotonic() + LAST_SECONDS
             for sender in self._senders:
                 sender.join(max(0.0, until - time.monotonic()))
             self._state_writer.end(patient=lambda: not self._stopping)
@@ -227,7 +226,7 @@ class Delivery:
                         self._work.notify()  # one more may go
                     self._room.notify()
                     return taken
-                self._wait(self._work, None if at is None else max(_LEAST, at - now))
+                self._wait(self._work, None if at is None else max(MIN_WAIT, at - now))
         return None
 
     def _deliver(self, transport: Transport, chunk: Chunk, attempt: Attempt) -> None:
@@ -269,5 +268,5 @@ class Delivery:
         if outcome.note and outcome.note not in self._noted:
             self._noted.add(outcome.note)
             logger.warning("%s", outcome.note)
-        elif chunk.failures and wait >= _NEWS:
+        elif chunk.failures and wait >= LOG_WAITS_FROM:
             logger.warning("%s Trying again in %.0f s.", outcome.message, wait)

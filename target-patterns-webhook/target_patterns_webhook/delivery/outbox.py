@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from target_patterns_webhook.settings.settings import Settings
 
 MOST_BYTES = 64_000_000
-_OVERHEAD = 57  # bytes of memory for each record beside its text
+OVERHEAD = 57  # bytes of memory for each record beside its text
 
 
 class Outbox:
@@ -262,4 +262,4 @@ class Outbox:
 
 
 def _memory(records: Sequence[bytes]) -> int:
-    return sum(map(len, records)) + _OVERHEAD * len(records)
+    return sum(map(len, records)) + OVERHEAD * len(records)

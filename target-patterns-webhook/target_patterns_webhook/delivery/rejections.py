@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from target_patterns_webhook.errors import DeliveryError
     from target_patterns_webhook.http.outcome import Outcome
 
-_TRIALS = 3  # single records, while nothing has been accepted
-_IN_A_ROW = 1000
-_IN_A_ROW_HINT = "Look at the dead-letter file, if there is one, before going on."
-_ALL_REJECTED = (
+MOST_TRIALS = 3  # single records, while nothing has been accepted
+MOST_IN_ROW = 1000
+IN_A_ROW_HINT = "Look at the dead-letter file, if there is one, before going on."
+ALL_REJECTED = (
     "Check record_format and payload_format against what the receiver takes. "
     "Nothing was put into the dead-letter file."
 )
@@ -80,11 +80,11 @@ class Rejections:
         self._seen = True
         if not self._accepted:
             self.held.append(rejection)
-            if len(self.held) >= _TRIALS:
+            if len(self.held) >= MOST_TRIALS:
                 self._fail_all()
-        elif self._in_a_row >= _IN_A_ROW:
-            message = f"{outcome.message} It refused {_IN_A_ROW:,} records in a row."
-            self._fail(FatalError(message, hint=_IN_A_ROW_HINT))
+        elif self._in_a_row >= MOST_IN_ROW:
+            message = f"{outcome.message} It refused {MOST_IN_ROW:,} records in a row."
+            self._fail(FatalError(message, hint=IN_A_ROW_HINT))
         elif self._keep:
             return [rejection]
         self.settled(batch)
@@ -117,7 +117,7 @@ class Rejections:
             f"stream {last.batch.stream!r}) with {last.status}, and took none."
             f"{_said('The last', last)}"
         )
-        self._fail(FatalError(message, hint=_ALL_REJECTED))
+        self._fail(FatalError(message, hint=ALL_REJECTED))
 
 
 def _said(which: str, rejection: Rejection) -> str:

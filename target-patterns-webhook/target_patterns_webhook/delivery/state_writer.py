@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from target_patterns_webhook.delivery.outbox import Outbox
 
-_LEAST = 0.001  # seconds: a wait of 0 would spin
+MIN_WAIT = 0.001  # seconds: a wait of 0 would spin
 
 
 class StateWriter:
@@ -98,5 +98,5 @@ class StateWriter:
     def _sleep(self) -> None:
         due = self._outbox.batcher.due()
         self._looks_at = math.inf if due is None else due
-        left = None if due is None else max(_LEAST, due - self._clock())
+        left = None if due is None else max(MIN_WAIT, due - self._clock())
         self._wait(self._wake, left)

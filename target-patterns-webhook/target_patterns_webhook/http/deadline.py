@@ -119,8 +119,10 @@ def connect(
 ) -> socket.socket:
     """Connect to the first of a name's addresses that answers, all within the deadline.
 
-    `timeout` is for each address. Raises OSError: TimeoutError, socket.gaierror or what
-    the last address said.
+    `timeout` is for each address.
+
+    Raises:
+        OSError: TimeoutError, socket.gaierror or what the last address said.
     """
     problem: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in deadline.look_up(host.strip("[]"), port):

@@ -19,8 +19,8 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order in which they count
-_SOCKS = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order in which they count
+SOCKS = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 
 
 class UnusableError(ValueError):
@@ -55,7 +55,6 @@ def environment(url: str) -> Environment:
 
     Raises:
         UnusableError: it names a proxy or a file that cannot be used.
-
     """
     proxies = get_environ_proxies(url)
     proxy = select_proxy(url, proxies)
@@ -63,7 +62,7 @@ def environment(url: str) -> Environment:
     if proxy:
         proxy = _checked(proxy, variable)
     verify: str | bool = True
-    if name := next((name for name in _BUNDLES if os.environ.get(name)), None):
+    if name := next((name for name in BUNDLES if os.environ.get(name)), None):
         verify = os.environ[name]
         if any(each and each.startswith("https:") for each in (url.lower(), proxy)):
             _check_bundle(name, verify)
@@ -87,13 +86,13 @@ def _checked(proxy: str, variable: str) -> str:
     except (LocationParseError, ValueError):
         parsed = None
     scheme = (parsed and parsed.scheme) or ""
-    if not (parsed and parsed.host) or scheme not in {"http", "https", *_SOCKS}:
+    if not (parsed and parsed.host) or scheme not in {"http", "https", *SOCKS}:
         msg = (
             f"{variable} cannot be used: it takes the URL of a proxy, such as "
             "http://HOST:PORT or socks5h://HOST:PORT"
         )
         raise UnusableError(msg)
-    if scheme in _SOCKS and importlib.util.find_spec("socks") is None:
+    if scheme in SOCKS and importlib.util.find_spec("socks") is None:
         msg = (
             f"{variable} names a SOCKS proxy, for which a package is missing. Install "
             "PySocks beside this program (pip install pysocks), or set an HTTP proxy"

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-_RETRIED = frozenset({408, 425, 429})
-_REJECTED = frozenset({400, 422})
-_HELD = frozenset({429, 503})
-_NOT_FOLLOWED = (
+RETRIED_STATUSES = frozenset({408, 425, 429})
+REJECTED_STATUSES = frozenset({400, 422})
+HELD_STATUSES = frozenset({429, 503})
+NOT_FOLLOWED = (
     "Redirects are never followed: set webhook_url to the address that it leads to."
 )
-_CHECK = "Check webhook_url and headers."
-_PAGE = (
+CHECK = "Check webhook_url and headers."
+PAGE = (
     "If they are right, a firewall, a proxy or a login page answers in the webhook's "
     "place: ask who runs it."
 )
-_HINTS = {
+HINTS = {
     401: "Check webhook_url, and headers if the receiver wants a token.",
     403: "Check webhook_url, and headers if the receiver wants a token.",
     404: "Check webhook_url: there is no webhook at this address.",
@@ -49,7 +49,7 @@ class Verdict(enum.Enum):
     FATAL = enum.auto()
 
 
-_MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD_ALL, Verdict.CONFLICT})  # to wait
+MAY_ASK = frozenset({Verdict.RETRY, Verdict.HOLD_ALL, Verdict.CONFLICT})  # to wait
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,15 +83,15 @@ def judge(status: int, *, asked_to_wait: bool = False) -> Verdict:
     """
     if 200 <= status < 300:  # noqa: PLR2004 - the class of success
         return Verdict.ACCEPTED
-    if status in _HELD:
+    if status in HELD_STATUSES:
         return Verdict.HOLD_ALL
-    if status in _RETRIED or 500 <= status < 600:  # noqa: PLR2004 - server errors
+    if status in RETRIED_STATUSES or 500 <= status < 600:  # noqa: PLR2004 - server errors
         return Verdict.RETRY
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Verdict.RETRY if asked_to_wait else Verdict.TOO_LARGE
     if status == HTTPStatus.CONFLICT:
         return Verdict.CONFLICT
-    return Verdict.REJECTED if status in _REJECTED else Verdict.FATAL
+    return Verdict.REJECTED if status in REJECTED_STATUSES else Verdict.FATAL
 
 
 def from_response(  # noqa: PLR0913 - a response is this wide
@@ -112,19 +112,19 @@ def from_response(  # noqa: PLR0913 - a response is this wide
     verdict = judge(status, asked_to_wait=asked is not None)
     name = f"{status} {_reason(status, reason)}".rstrip()
     page = _is_page(headers, text)
-    hint = _HINTS.get(status, "")
+    hint = HINTS.get(status, "")
     if verdict is Verdict.FATAL and 300 <= status < 400:  # noqa: PLR2004 - redirects
-        hint = _NOT_FOLLOWED
+        hint = NOT_FOLLOWED
         leads = _leads(url, headers.get("Location", ""))
         message = f"The webhook answered {name}{leads}."
     elif page and verdict is not Verdict.ACCEPTED:
         message = f"The webhook's host{_at(url)} answered {name} with a web page."
         if verdict is Verdict.FATAL:
-            hint = f"{hint or _CHECK} {_PAGE}"
+            hint = f"{hint or CHECK} {PAGE}"
     else:
         message = f"The webhook answered {name}."
         if verdict in {Verdict.FATAL, Verdict.CONFLICT}:
-            hint = hint or _CHECK
+            hint = hint or CHECK
     return Outcome(
         verdict=verdict,
         cause=str(status),
@@ -132,7 +132,7 @@ def from_response(  # noqa: PLR0913 - a response is this wide
         hint=hint,
         status=status,
         response=text,
-        retry_after=asked if verdict in _MAY_ASK else None,
+        retry_after=asked if verdict in MAY_ASK else None,
         seconds=seconds,
         timed_out=status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT},
         note=_note(name, page=page) if verdict is Verdict.ACCEPTED else "",

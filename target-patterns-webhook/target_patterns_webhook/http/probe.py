@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from target_patterns_webhook.settings.settings import Settings
     from target_patterns_webhook.settings.webhook import Webhook
 
-_SECONDS = 40.0  # in all: `--test` promises a minute
-_FAILURES = (requests.RequestException, HTTPError, OSError)
-_REASONS = {
+PROBE_SECONDS = 40.0  # in all: `--test` promises a minute
+FAILURES = (requests.RequestException, HTTPError, OSError)
+REASONS = {
     Failure.REFUSED: "Connection refused",
     Failure.NO_CONNECTION: "no connection in time",
     Failure.TIMED_OUT: "not in time",
@@ -40,9 +40,8 @@ def probe(settings: Settings) -> str:
     """Connect and hang up; return a sentence that says what answered.
 
     Raises:
-        ConfigError: there is no such host, or the proxy lets nothing through.
-        FatalError: it does not answer, or not as its URL says.
-
+        ConfigError: a setting, or a variable of the environment, cannot be used.
+        FatalError: nothing answers there.
     """
     webhook = settings.webhook
     try:
@@ -51,8 +50,8 @@ def probe(settings: Settings) -> str:
         msg = f"{error}."
         raise ConfigError(msg) from None
     try:
-        _connect(webhook.url, found, min(settings.timeout_seconds, _SECONDS))
-    except _FAILURES as error:
+        _connect(webhook.url, found, min(settings.timeout_seconds, PROBE_SECONDS))
+    except FAILURES as error:
         raise _problem(webhook, found, cause_of(error)) from None
     if found.proxy and webhook.url.lower().startswith("http:"):
         return f"The proxy for {webhook.receiver} answers. No record was sent."
@@ -101,7 +100,7 @@ def _problem(webhook: Webhook, found: Environment, cause: Cause) -> TargetError:
     if cause.kind is Failure.NAME:
         hint = f"Check {found.variable}." if found.proxy else "Check webhook_url."
         return ConfigError(f"{name}: no host has this name.", hint=hint)
-    reason = _REASONS.get(cause.kind, "the connection broke")
+    reason = REASONS.get(cause.kind, "the connection broke")
     return FatalError(
         f"{name} does not answer ({reason}).",
         hint="Check webhook_url, the network and the proxy settings.",

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from target_patterns_webhook.delivery.batching import Payload
     from target_patterns_webhook.settings.settings import Settings
 
-_MOST_READ = 65_536  # bytes of an answer
-_MOST_KEPT = 1_000  # characters of it
-_CONNECT_SECONDS = 10.0
-_GZIP_LEVEL = 5
+MOST_READ = 65_536  # bytes of an answer
+MOST_KEPT = 1_000  # characters of it
+CONNECT_SECONDS = 10.0
+GZIP_LEVEL = 5
 
 
 class Transport:
@@ -49,7 +49,11 @@ class Transport:
     """
 
     def __init__(self, settings: Settings, payload: Payload) -> None:
-        """Raise ConfigError for a URL or headers that cannot be sent."""
+        """Take where to send, and how.
+
+        Raises:
+            ConfigError: the URL or a header cannot be sent.
+        """
         # Both log URLs, at debug level and when headers cannot be parsed.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         self._deadline = Deadline()
@@ -91,14 +95,14 @@ class Transport:
         try:
             response = self._session.send(
                 request,
-                timeout=(min(self._seconds, _CONNECT_SECONDS), self._seconds),
+                timeout=(min(self._seconds, CONNECT_SECONDS), self._seconds),
                 allow_redirects=False,
                 stream=True,
                 verify=self._environment.verify,
                 proxies=self._environment.proxies,
             )
             return self._read(response, started)
-        except _FAILURES as error:
+        except FAILURES as error:
             silent = response is None and not self._deadline.fresh
             seconds = time.monotonic() - started
             return self._failure(cause_of(error), seconds, silent=silent)
@@ -108,7 +112,7 @@ class Transport:
 
     def compress(self, body: bytes) -> bytes:
         """Return what goes over the wire: the same bytes for the same body."""
-        return gzip.compress(body, _GZIP_LEVEL, mtime=0) if self._zip else body
+        return gzip.compress(body, GZIP_LEVEL, mtime=0) if self._zip else body
 
     def abort(self) -> None:
         """Break off what is in flight, from any thread."""
@@ -120,8 +124,8 @@ class Transport:
 
     def _read(self, response: requests.Response, started: float) -> Outcome:
         content = b""
-        while len(content) < _MOST_READ:
-            piece = response.raw.read(_MOST_READ - len(content), decode_content=False)
+        while len(content) < MOST_READ:
+            piece = response.raw.read(MOST_READ - len(content), decode_content=False)
             if not piece:
                 break
             content += piece
@@ -131,12 +135,12 @@ class Transport:
             cause = Cause(Failure.NOT_LET_THROUGH, status=response.status_code)
             return self._failure(cause, time.monotonic() - started, silent=False)
         encodings = response.headers.get("Content-Encoding", "")
-        text = self._redact(readable(content, encodings, _MOST_READ))
+        text = self._redact(readable(content, encodings, MOST_READ))
         return from_response(
             response.status_code,
             str(response.reason or ""),
             response.headers,
-            text[:_MOST_KEPT],
+            text[:MOST_KEPT],
             now=datetime.now(UTC),
             seconds=time.monotonic() - started,
             url=self._webhook.url,
@@ -152,7 +156,7 @@ class Transport:
             return Outcome(
                 Verdict.RETRY, "time-out", message, seconds=seconds, timed_out=True
             )
-        name = _NAMES.get(cause.kind, "connection broken")
+        name = NAMES.get(cause.kind, "connection broken")
         message = f"The connection to the webhook failed ({name})."
         stale = silent and cause.kind is Failure.BROKEN
         return Outcome(Verdict.RETRY, name, message, seconds=seconds, stale=stale)
@@ -177,13 +181,13 @@ class Transport:
         return None
 
 
-_FAILURES = (
+FAILURES = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
     http.client.HTTPException,
     OSError,
 )
-_NAMES = {
+NAMES = {
     Failure.PROXY: "proxy",
     Failure.NOT_LET_THROUGH: "proxy",
     Failure.NAME: "name not found",

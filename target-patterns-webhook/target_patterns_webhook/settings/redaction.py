@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from target_patterns_webhook.settings.settings import Settings
 
-_SHORTEST = 6  # letters; what is shorter guards nothing, and is in every other word
-_KNOWN = frozenset({"webhook", "webhooks", "Bearer", "application"})
+SHORTEST = 6  # letters; what is shorter guards nothing, and is in every other word
+KNOWN = frozenset({"webhook", "webhooks", "Bearer", "application"})
 
 
 class Redaction:
     """Knows every secret of the settings, in the forms in which it may come back."""
 
     def __init__(self, settings: Settings) -> None:
-        found = {s for s in _secrets(settings) if len(s) >= _SHORTEST} - _KNOWN
+        found = {s for s in _secrets(settings) if len(s) >= SHORTEST} - KNOWN
         found |= {s.replace("/", "\\/") for s in found}  # as some write it in JSON
         longest_first = sorted(found, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")

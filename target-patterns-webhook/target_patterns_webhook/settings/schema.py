@@ -9,8 +9,8 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-_TEXT_OR_NAMES = {"type": ["array", "string"], "items": {"type": "string"}}
-_TEXT_OR_HEADERS = {
+TEXT_OR_NAMES = {"type": ["array", "string"], "items": {"type": "string"}}
+TEXT_OR_HEADERS = {
     "type": ["object", "string"],
     "additionalProperties": {"type": "string"},
 }
@@ -79,7 +79,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "headers",
-        th.CustomType(_TEXT_OR_HEADERS),
+        th.CustomType(TEXT_OR_HEADERS),
         secret=True,
         title="Headers",
         description="Extra request headers, such as Authorization: an object, or its "
@@ -95,7 +95,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "allowed_event_types",
-        th.CustomType(_TEXT_OR_NAMES),
+        th.CustomType(TEXT_OR_NAMES),
         title="Allowed event types",
         description="Event names to send, as an array or as text with commas; other "
         "events are not sent. Without it all are.",

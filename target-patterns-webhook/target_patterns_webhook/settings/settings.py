@@ -21,8 +21,8 @@ from target_patterns_webhook.settings.webhook import Webhook
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SDKS = ("load_method", "validate_records")  # read by the SDK, described by us
-_KNOWN = settings_of(
+SDKS = ("load_method", "validate_records")  # read by the SDK, described by us
+KNOWN = settings_of(
     SCHEMA,
     {
         "webhook_url": "an http:// or https:// URL, as Patterns shows it on the "
@@ -32,9 +32,9 @@ _KNOWN = settings_of(
         "project_id": "the number of a PostHog project",
     },
 )
-OWN = {name: each for name, each in _KNOWN.items() if name not in _SDKS}
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_OURS = frozenset(
+OWN = {name: each for name, each in KNOWN.items() if name not in SDKS}
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+OURS = frozenset(
     {
         "connection",
         "content-encoding",
@@ -44,7 +44,7 @@ _OURS = frozenset(
         "webhook-id",
         "webhook-signature",
         "webhook-timestamp",
-    },
+    }
 )
 
 
@@ -77,7 +77,6 @@ class Settings:
         Raises:
             ConfigError: one line that names the key, what it got (a secret's value
                 never) and what it takes.
-
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
         webhook = Webhook.read(OWN["webhook_url"], given.pop("webhook_url"))
@@ -103,11 +102,11 @@ class Settings:
 
 def _headers(setting: Setting, headers: dict[str, str]) -> dict[str, str]:
     for key, text in headers.items():
-        if not _TOKEN.fullmatch(key):
+        if not TOKEN.fullmatch(key):
             setting.refuse(headers)
         if re.search(r"[^\t\x20-\x7e\x80-\xff]", text) or text != text.strip():
             setting.refuse(headers, f"not usable: {key} holds line breaks or the like")
-        if key.lower() in _OURS:
+        if key.lower() in OURS:
             setting.refuse(headers, f"not usable: {key} is set by the target itself")
         if why := slip(text):
             setting.refuse(headers, f"not usable: {key} is {why}")

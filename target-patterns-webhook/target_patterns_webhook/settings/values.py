@@ -61,7 +61,6 @@ class Setting:
 
         Raises:
             ConfigError: one line that names the key, what it got and what it takes.
-
         """
         value = _plain(given, self.entry.get("type", "string"))
         if value is None or value == "":
@@ -178,7 +177,6 @@ def read_builtin(
 
     Raises:
         ConfigError: one line that names the key and what it takes.
-
     """
     read = {name: each.read(config.get(name)) for name, each in settings.items()}
     given = {name: value for name, value in read.items() if value is not None}

@@ -28,7 +28,6 @@ class Webhook:
 
         Raises:
             ConfigError: it is none, or none that a request can be sent to.
-
         """
         if url is None:
             setting.refuse(None)

@@ -18,18 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def records(
-    message: Mapping[str, Any],
-    storage: Mapping[str, Any],
-) -> Iterator[bytes]:
+def records(message: Mapping[str, Any], storage: Mapping[str, Any]) -> Iterator[bytes]:
     """Read the files that ``message["manifest"]`` names, as its ``encoding`` says.
 
     A record may hold Python's ``NaN`` and ``Infinity``, as a RECORD may. ``storage``
     holds the parameters that their file system asks for.
 
     Raises:
-        MalformedError: names a file and a line by number, as names may hold secrets.
-
+        MalformedError: it names a file and a line by number, as names may hold secrets.
     """
     encoding, manifest = message.get("encoding"), message.get("manifest")
     if not isinstance(encoding, dict) or not isinstance(manifest, list):

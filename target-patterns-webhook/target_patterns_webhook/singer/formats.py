@@ -21,42 +21,42 @@ if TYPE_CHECKING:
 EVENT_COLUMNS = ("uuid", "event", "distinct_id", "timestamp", "properties")
 
 Raw = msgspec.Raw
-_ABSENT = Raw()
-_NULL = Raw(b"null")
+ABSENT = Raw()
+NULL = Raw(b"null")
 
 
 class Event(msgspec.Struct, gc=False):
     """The columns of an event that have a place in either shape."""
 
-    uuid: Raw = _NULL
-    event: Raw = _NULL
-    distinct_id: Raw = _NULL
-    timestamp: Raw = _NULL
-    properties: Raw = _NULL
-    team_id: Raw = _NULL
+    uuid: Raw = NULL
+    event: Raw = NULL
+    distinct_id: Raw = NULL
+    timestamp: Raw = NULL
+    properties: Raw = NULL
+    team_id: Raw = NULL
 
 
 class ConnectorProperties(msgspec.Struct, gc=False):
     """The properties that the Connector app posts beside ``properties``."""
 
-    ip: Raw = msgspec.field(default=_NULL, name="$ip")
-    set: Raw = msgspec.field(default=_ABSENT, name="$set")
-    set_once: Raw = msgspec.field(default=_ABSENT, name="$set_once")
+    ip: Raw = msgspec.field(default=NULL, name="$ip")
+    set: Raw = msgspec.field(default=ABSENT, name="$set")
+    set_once: Raw = msgspec.field(default=ABSENT, name="$set_once")
 
 
 class ActivityProperties(msgspec.Struct, gc=False):
     """The properties that tell who was there, and where."""
 
-    device_id: Raw = msgspec.field(default=_NULL, name="$device_id")
-    is_identified: Raw = msgspec.field(default=_NULL, name="$is_identified")
-    has_person: Raw = msgspec.field(default=_NULL, name="$process_person_profile")
-    current_url: Raw = msgspec.field(default=_NULL, name="$current_url")
+    device_id: Raw = msgspec.field(default=NULL, name="$device_id")
+    is_identified: Raw = msgspec.field(default=NULL, name="$is_identified")
+    has_person: Raw = msgspec.field(default=NULL, name="$process_person_profile")
+    current_url: Raw = msgspec.field(default=NULL, name="$current_url")
 
 
 class EventName(msgspec.Struct, gc=False):
     """The one column that decides whether an event is sent."""
 
-    event: Raw = _NULL
+    event: Raw = NULL
 
 
 def missing_columns(columns: Collection[str]) -> tuple[str, ...]:
@@ -65,8 +65,7 @@ def missing_columns(columns: Collection[str]) -> tuple[str, ...]:
 
 
 def shape_for(
-    settings: Settings,
-    columns: Collection[str],
+    settings: Settings, columns: Collection[str]
 ) -> Callable[[bytes], bytes | None] | None:
     """Return what turns a stream's record into what is sent; None where nothing does.
 
@@ -86,8 +85,7 @@ def shape_for(
 
 
 def _only(
-    allowed: frozenset[str],
-    shape: Callable[[bytes], bytes] | None,
+    allowed: frozenset[str], shape: Callable[[bytes], bytes] | None
 ) -> Callable[[bytes], bytes | None]:
     def keep(record: bytes) -> bytes | None:
         name = bytes(_take(EventName, record).event)
@@ -106,7 +104,7 @@ def connector(project_id: int | None) -> Callable[[bytes], bytes]:
 
     A record that has a ``team_id`` of its own keeps it.
     """
-    project = _NULL if project_id is None else Raw(b"%d" % project_id)
+    project = NULL if project_id is None else Raw(b"%d" % project_id)
 
     def row(record: bytes) -> bytes:
         event = _take(Event, record)
@@ -119,12 +117,12 @@ def connector(project_id: int | None) -> Callable[[bytes], bytes]:
         )
         text += b'"properties":%b,"team_id":%b,"ip":%b' % (
             bytes(event.properties),
-            bytes(project if event.team_id == _NULL else event.team_id),
+            bytes(project if event.team_id == NULL else event.team_id),
             bytes(properties.ip),
         )
-        if properties.set != _ABSENT:
+        if properties.set != ABSENT:
             text += b',"$set":%b' % bytes(properties.set)
-        if properties.set_once != _ABSENT:
+        if properties.set_once != ABSENT:
             text += b',"$set_once":%b' % bytes(properties.set_once)
         return text + b"}"
 
@@ -140,7 +138,7 @@ def activity(revenue_property: str) -> Callable[[bytes], bytes]:
     """
     revenue = msgspec.defstruct(
         "Revenue",
-        [("amount", Raw, msgspec.field(default=_NULL, name=revenue_property))],
+        [("amount", Raw, msgspec.field(default=NULL, name=revenue_property))],
         gc=False,
     )
 
@@ -148,7 +146,7 @@ def activity(revenue_property: str) -> Callable[[bytes], bytes]:
         event = _take(Event, record)
         properties = _properties(ActivityProperties, event)
         amount = bytes(_properties(revenue, event).amount)  # type: ignore[attr-defined]  # defstruct made it
-        customer = event.distinct_id if _identified(event, properties) else _NULL
+        customer = event.distinct_id if _identified(event, properties) else NULL
         device = properties.device_id
         return (
             b'{"activity_id":%b,"ts":%b,"customer":%b,"anonymous_customer_id":%b,'
@@ -157,7 +155,7 @@ def activity(revenue_property: str) -> Callable[[bytes], bytes]:
             bytes(event.uuid),
             bytes(event.timestamp),
             bytes(customer),
-            bytes(event.distinct_id if device == _NULL else device),
+            bytes(event.distinct_id if device == NULL else device),
             bytes(event.event),
             bytes(event.properties),
             amount if amount[:1] in b"-0123456789" else b"null",
@@ -215,7 +213,7 @@ def _take(kind: type[T], text: bytes | Raw) -> T:
                 f.name: Raw(found[f.encode_name])
                 for f in fields
                 if f.encode_name in found
-            },
+            }
         )
     return taken
 

@@ -101,9 +101,8 @@ class Intake:
         """Take whole lines.
 
         Raises:
-            InputError: a line is wrong; it is named by its number.
-            BatchInterruptedError: ``stopped`` ended a BATCH before its records.
-
+            InputError: it names the line which is wrong.
+            BatchInterruptedError: ``stopped`` ended a BATCH before its last record.
         """
         messages = None if self.by_line else parse_plain(block)
         try:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TYPES = ("SCHEMA", "RECORD", "STATE", "BATCH", "ACTIVATE_VERSION")
-_NONE = msgspec.Raw()
-_PLAIN = {"RECORD", "STATE"}
-_LONG_INTEGER = 4000  # digits; Python refuses to read more than 4,300
-_CHUNK = 1 << 15  # bytes; what is decoded stays in the processor's cache
+NONE = msgspec.Raw()
+PLAIN = {"RECORD", "STATE"}
+LONG_INTEGER = 4000  # digits; Python refuses to read more than 4,300
+DECODE_BYTES = 1 << 15  # bytes; what is decoded stays in the processor's cache
 
 
 class Message(msgspec.Struct, gc=False):
@@ -30,8 +30,8 @@ class Message(msgspec.Struct, gc=False):
 
     type: str
     stream: str | None = None
-    record: msgspec.Raw = _NONE
-    value: msgspec.Raw = _NONE
+    record: msgspec.Raw = NONE
+    value: msgspec.Raw = NONE
 
 
 _decoder = msgspec.json.Decoder(Message)
@@ -49,7 +49,7 @@ def parse_plain(block: bytes) -> list[Message] | None:
         messages = _decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    plain = {message.type for message in messages} <= _PLAIN
+    plain = {message.type for message in messages} <= PLAIN
     return messages if plain and 0 < len(messages) == _objects(block) else None
 
 
@@ -58,7 +58,6 @@ def parse(line: bytes) -> Message | None:
 
     Raises:
         MalformedError: it is no Singer message.
-
     """
     try:
         _check_utf8(line)
@@ -80,12 +79,11 @@ def record_of(message: Message) -> tuple[str, bytes]:
     ``parse`` gave it may hold Python's ``NaN`` and ``Infinity``.
 
     Raises:
-        MalformedError: one of them is missing or has another type.
-
+        MalformedError: it has no record, or names no stream.
     """
     record = bytes(message.record)
     if not record.startswith(b"{"):
-        missing = message.record == _NONE
+        missing = message.record == NONE
         msg = "a RECORD without a record" if missing else "its record is no JSON object"
         raise MalformedError(msg)
     if message.stream is None:
@@ -99,7 +97,6 @@ def state_of(message: Message) -> bytes:
 
     Raises:
         MalformedError: it has none.
-
     """
     if not message.value:
         msg = "a STATE without a value"
@@ -112,7 +109,6 @@ def stream_of(message: dict[str, Any]) -> str:
 
     Raises:
         MalformedError: it names none.
-
     """
     name = message.get("stream")
     if not isinstance(name, str):
@@ -126,7 +122,6 @@ def schema_of(message: dict[str, Any]) -> tuple[str, dict[str, Any] | bool, list
 
     Raises:
         MalformedError: one of them is missing or has another type.
-
     """
     name, schema = stream_of(message), message.get("schema")
     if not isinstance(schema, (dict, bool)):
@@ -155,15 +150,12 @@ def whole_record(line: bytes) -> dict[str, Any]:
 
 def _values(text: str, constant: Callable[[str], Any]) -> Any:  # noqa: ANN401 - JSON
     return json.loads(
-        text,
-        parse_float=decimal.Decimal,
-        parse_int=_integer,
-        parse_constant=constant,
+        text, parse_float=decimal.Decimal, parse_int=_integer, parse_constant=constant
     )
 
 
 def _integer(text: str) -> int | decimal.Decimal:
-    return int(text) if len(text) < _LONG_INTEGER else decimal.Decimal(text)
+    return int(text) if len(text) < LONG_INTEGER else decimal.Decimal(text)
 
 
 def _parse_exactly(line: bytes) -> Message:
@@ -194,8 +186,8 @@ def _check_utf8(block: bytes) -> None:
     if block.isascii():
         return
     decode, view = _utf8().decode, memoryview(block)
-    for at in range(0, len(view), _CHUNK):
-        decode(view[at : at + _CHUNK])
+    for at in range(0, len(view), DECODE_BYTES):
+        decode(view[at : at + DECODE_BYTES])
     decode(b"", final=True)
 
 

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 Schema: TypeAlias = "dict[str, Any] | bool"
 
-_FEW = 50  # references that are followed one after the other
-_KEY = {"type": ["null", "boolean", "number", "string"]}  # a key that no schema tells
-_WHOLE = ("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+MOST_REFERENCES = 50  # references that are followed one after the other
+KEY = {"type": ["null", "boolean", "number", "string"]}  # a key that no schema tells
+WHOLE = ("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 
 
 def columns(schema: Schema) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def columns(schema: Schema) -> dict[str, Any]:
 def _parts(schema: Schema) -> Iterator[tuple[dict[str, Any], bool]]:
     """Yield the root and what it is made of; True for what holds for every record."""
     left: list[tuple[object, bool]] = [(schema, True)]
-    for _ in range(_FEW):
+    for _ in range(MOST_REFERENCES):
         if not left:
             return
         part, certain = left.pop(0)
@@ -68,9 +68,9 @@ def for_sdk(schema: Schema, keys: Sequence[str], *, reshaped: bool) -> dict[str,
     found = columns(schema)
     if not reshaped:
         return {**schema, "properties": schema.get("properties") or {}}
-    kept = {name: says for name, says in schema.items() if name not in _WHOLE}
+    kept = {name: says for name, says in schema.items() if name not in WHOLE}
     named = {name: _plain(says) for name, says in found.items()}
-    return {**kept, "properties": {**dict.fromkeys(keys, _KEY), **named}}
+    return {**kept, "properties": {**dict.fromkeys(keys, KEY), **named}}
 
 
 def _plain(says: object) -> dict[str, Any]:

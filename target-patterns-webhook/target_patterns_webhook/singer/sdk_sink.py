@@ -16,6 +16,7 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.singerlib.json import serialize_json
 from singer_sdk.sinks import Sink
+from typing_extensions import override
 
 from target_patterns_webhook.cli import map_errors
 from target_patterns_webhook.errors import InputError
@@ -79,25 +80,31 @@ class WebhookSink(Sink):
         self.intake.new_stream(stream_name, self.schema, [])
 
     @property
+    @override
     def is_full(self) -> bool:
         """Never: nothing is held here, so there is nothing to drain."""
         return False
 
+    @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Put the record where the intake takes it from."""
         del context
         self.intake.came_out.append((self.stream_name, serialize_json(record).encode()))
 
+    @override
     def get_validator(self) -> Validator | None:
         """Validate by the schema's own draft; the SDK knows one only."""
         return Validator(self.schema) if self.validate_schema else None
 
+    @override
     def process_batch(self, context: dict[str, Any]) -> None:
         """Do nothing: every record has gone on already."""
 
+    @override
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
         """Keep what the tap sent: the SDK would drop every ``_sdc_`` field."""
 
+    @override
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
         """Validate, without the SDK's log of the record and its rewritten times."""
         if self._validator is not None:
@@ -113,6 +120,7 @@ class WebhookSink(Sink):
                 raise MalformedError(msg) from None
         return record
 
+    @override
     def _after_process_record(self, context: dict[str, Any]) -> None:
         """Skip the SDK's debug line for each record."""
 
@@ -133,6 +141,7 @@ class SdkIntake(Intake):
         self._transformer = transformer
         self.came_out: list[tuple[str, bytes]] = []  # of the record in the SDK's hands
 
+    @override
     def record(self, name: str, record: bytes, line: bytes | None = None) -> None:
         """Let the SDK transform one record; hand on what comes out."""
         if name == TEST_STREAM:
@@ -167,6 +176,7 @@ class SdkIntake(Intake):
         for stream, record in self.came_out:
             self.take_record(stream, record)
 
+    @override
     def announce(self, name: str, schema: Schema, keys: list[str]) -> None:
         """Let the SDK make sinks for a stream, or for what its map makes of it."""
         reshaped = any(self._transformer.config.get(each) for each in RESHAPES)
@@ -191,9 +201,11 @@ class SdkIntake(Intake):
         told = map_errors.explain(error)
         return told and InputError(self.line, told[0], hint=told[1])
 
+    @override
     def count(self) -> None:
         """Leave the Singer metrics to the SDK's sinks."""
 
+    @override
     def finish(self) -> None:
         """Let the SDK's sinks log their last counts."""
         self._transformer.drain_all(is_endofpipe=True)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 18  # what is made of it stays in the processor's cache
 PIPE_BYTES = 1 << 20
 LONGEST_LINE = 256 << 20
-_BOM = b"\xef\xbb\xbf"
-_F_SETPIPE_SZ = 1031  # Linux: fcntl.F_SETPIPE_SZ
+BOM = b"\xef\xbb\xbf"
+F_SETPIPE_SZ = 1031  # Linux: fcntl.F_SETPIPE_SZ
 
 
 def lines(block: bytes) -> list[bytes]:
@@ -40,7 +40,6 @@ def blocks(
 
     Raises:
         MalformedError: a line has more than ``longest`` bytes, or cannot be read.
-
     """
     rest: list[bytes] = []
     held = 0
@@ -52,7 +51,7 @@ def blocks(
             rest, held = [], 0
             if first:
                 first = False
-                block = block.removeprefix(_BOM)
+                block = block.removeprefix(BOM)
             yield block
         rest.append(read[end:])
         held += len(read) - end
@@ -61,13 +60,11 @@ def blocks(
             raise MalformedError(msg)
     if held and not stopped():
         last = b"".join(rest)
-        yield last.removeprefix(_BOM) if first else last
+        yield last.removeprefix(BOM) if first else last
 
 
 def _reads(
-    source: IO[str] | IO[bytes],
-    wake: int | None,
-    stopped: Callable[[], bool],
+    source: IO[str] | IO[bytes], wake: int | None, stopped: Callable[[], bool]
 ) -> Iterator[bytes]:
     try:
         descriptor = source.fileno()
@@ -96,4 +93,4 @@ def _widen(descriptor: int) -> None:
     import fcntl  # noqa: PLC0415 - not everywhere
 
     with contextlib.suppress(OSError):  # no pipe, or not Linux
-        fcntl.fcntl(descriptor, _F_SETPIPE_SZ, PIPE_BYTES)
+        fcntl.fcntl(descriptor, F_SETPIPE_SZ, PIPE_BYTES)

@@ -9,9 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import ValidationError, validators
-from jsonschema_specifications import (  # type: ignore[import-untyped]  # has none
-    REGISTRY,
-)
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has none
 from referencing.exceptions import Unresolvable
 from simplejson import RawJSON  # type: ignore[import-untyped]  # has none
 from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
@@ -20,10 +18,10 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_OLD_DRAFTS = (validators.Draft3Validator, validators.Draft4Validator)
-_SCHEMAS_BY_NAME = ("properties", "patternProperties", "definitions", "$defs")
-_LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "items", "prefixItems")
-_ONE_SCHEMA = (
+OLD_DRAFTS = (validators.Draft3Validator, validators.Draft4Validator)
+SCHEMAS_BY_NAME = ("properties", "patternProperties", "definitions", "$defs")
+LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf", "items", "prefixItems")
+ONE_SCHEMA = (
     "items",
     "additionalItems",
     "additionalProperties",
@@ -42,16 +40,15 @@ class Validator(BaseJSONSchemaValidator):
     Raises:
         InvalidJSONSchema: it is no schema, or a ``$ref`` leads nowhere or, as a
             record shows, in a circle.
-
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
         super().__init__(schema)
         draft = validators.validator_for(schema, default=validators.Draft7Validator)
         try:
-            if draft in _OLD_DRAFTS and not _is_valid(draft, schema):
+            if draft in OLD_DRAFTS and not _is_valid(draft, schema):
                 draft = validators.Draft7Validator
-            if draft not in _OLD_DRAFTS:
+            if draft not in OLD_DRAFTS:
                 schema = _modern(schema)
             valid = _is_valid(draft, schema)
         except RecursionError:
@@ -90,7 +87,7 @@ def _extended(draft: Any) -> Any:  # noqa: ANN401 - a validator class of jsonsch
     for name in {"multipleOf", "divisibleBy"} & keywords.keys():
         keywords[name] = _guarded(name, _multiple_of)
     types = draft.TYPE_CHECKER
-    if draft not in _OLD_DRAFTS:
+    if draft not in OLD_DRAFTS:
         types = types.redefine("integer", _is_integer)
     extend: Any = validators.extend  # untyped in its stubs
     return extend(draft, keywords, type_checker=types)
@@ -177,10 +174,10 @@ def _modern(schema: Any) -> Any:  # noqa: ANN401 - a schema, or what stands in i
     if isinstance(new.get("required"), bool):
         del new["required"]
     for name, inner in new.items():
-        if name in _SCHEMAS_BY_NAME and isinstance(inner, dict):
+        if name in SCHEMAS_BY_NAME and isinstance(inner, dict):
             new[name] = {key: _modern(each) for key, each in inner.items()}
-        elif name in _LISTS_OF_SCHEMAS and isinstance(inner, list):
+        elif name in LISTS_OF_SCHEMAS and isinstance(inner, list):
             new[name] = [_modern(each) for each in inner]
-        elif name in _ONE_SCHEMA:
+        elif name in ONE_SCHEMA:
             new[name] = _modern(inner)
     return new

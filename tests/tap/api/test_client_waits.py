@@ -13,8 +13,8 @@ import pytest
 
 from tap_posthog import errors
 from tap_posthog.api.client import Client
+from tap_posthog.api.retry import Waits
 from tap_posthog.api.transport import Request, Response
-from tap_posthog.api.waits import Waits
 from tap_posthog.events.query import questions
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.region import Region

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_posthog.api.api_errors import refusal
+from tap_posthog.api.api_errors import error_of
 from tap_posthog.api.retry import LONGEST_WAIT, Verdict, backoff, judge
 from tap_posthog.api.transport import Response
+from tests.tap.running import settings
 
 KEY = "phx_CANARY"
 
@@ -73,7 +76,7 @@ def test_backoff_has_full_jitter_and_a_bound(attempt: int, chance: float) -> Non
 )
 def test_a_refusal_says_what_to_do(status: int, body: bytes, says: str) -> None:
     """Each is one line, with the server's own words where it has some."""
-    said = str(_refusal(Response(status, {}, body)))
+    said = str(_error_of(Response(status, {}, body)))
 
     assert says in said
     assert "\n" not in said
@@ -100,7 +103,7 @@ def test_a_firewalls_word_is_not_taken_for_posthogs(
     status: int, headers: dict[str, str], body: bytes, what: str
 ) -> None:
     """Neither the key nor a filter is blamed, and the host is named."""
-    said = str(_refusal(Response(status, headers, body)))
+    said = str(_error_of(Response(status, headers, body)))
 
     assert said.startswith(f"https://us.posthog.com answered {status} with {what}")
     assert "Check base_url" in said
@@ -111,9 +114,9 @@ def test_a_firewalls_word_is_not_taken_for_posthogs(
 def test_a_query_that_is_answered_later_is_said_truly() -> None:
     """A 202 is no refusal: the server did not understand what was asked for."""
     assert "took the query to answer it later (202)" in str(
-        _refusal(Response(202, {}, b'{"query_status": {}}'))
+        _error_of(Response(202, {}, b'{"query_status": {}}'))
     )
-    assert "answered 204 where PostHog" in str(_refusal(Response(204, {}, b"")))
+    assert "answered 204 where PostHog" in str(_error_of(Response(204, {}, b"")))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,7 @@ def test_a_query_that_is_answered_later_is_said_truly() -> None:
 )
 def test_a_redirect_names_where_it_leads(location: str, says: str) -> None:
     """The host, or on the same host the path; nothing of it that may be a secret."""
-    said = str(_refusal(Response(308, {"Location": location}, b"")))
+    said = str(_error_of(Response(308, {"Location": location}, b"")))
 
     assert says in said
     assert "CANARY" not in said
@@ -176,14 +179,9 @@ def test_a_key_that_the_server_repeats_is_not_shown() -> None:
     """Some servers put the credential into their error."""
     body = b'{"detail": "invalid key phx_CANARY"}'
 
-    assert "CANARY" not in str(_refusal(Response(400, {}, body)))
+    assert "CANARY" not in str(_error_of(Response(400, {}, body)))
 
 
-def _refusal(answer: Response) -> Exception:
-    return refusal(
-        answer,
-        path="/api/projects/7/query/",
-        base_url="https://us.posthog.com",
-        project_id="7",
-        api_key=KEY,
-    )
+def _error_of(answer: Response) -> Exception:
+    given = replace(settings(), project_id="7", api_key=KEY)
+    return error_of(answer, "/api/projects/7/query/", given)

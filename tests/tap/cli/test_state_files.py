@@ -401,10 +401,7 @@ def test_a_run_says_what_it_reads(
     ],
 )
 def test_events_of_the_future_wait_and_the_run_says_so(
-    sandbox: Sandbox,
-    caplog: pytest.LogCaptureFixture,
-    timestamp: str,
-    words: str,
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, timestamp: str, words: str
 ) -> None:
     """In a first run, and in each later one."""
     insert(sandbox, 5, LATER)

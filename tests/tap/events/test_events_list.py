@@ -87,9 +87,7 @@ def test_times_are_sent_in_utc(sandbox: Sandbox) -> None:
     insert(sandbox, 100, f"{START} + number * 60")
 
     records = listed(
-        sandbox,
-        start_at="2026-01-01T00:10:00",
-        end_at="2026-01-01T00:20:00",
+        sandbox, start_at="2026-01-01T00:10:00", end_at="2026-01-01T00:20:00"
     ).records
 
     assert [record["timestamp"] for record in records] == [

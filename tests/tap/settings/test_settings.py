@@ -159,9 +159,7 @@ def test_an_unknown_key_is_a_warning(
     ]
 
 
-def test_what_is_not_the_users_is_no_warning(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_what_is_not_the_users_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     """An alias, the SDK's own settings and Meltano's extras pass without a word."""
     given = {"start_date": "2022-01-01", "flattening_enabled": False}
     meltanos = {"_select": ["events.*"], "_catalog": None, "load_schema": "x"}

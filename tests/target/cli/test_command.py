@@ -78,10 +78,7 @@ def test_about(tmp_path: Path) -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_wrong_options(
-    tmp_path: Path,
-    options: list[str],
-    line: str,
-    code: int,
+    tmp_path: Path, options: list[str], line: str, code: int
 ) -> None:
     """What is wrong with the command line is said in one line."""
     (tmp_path / "text.json").write_text("{")
@@ -125,9 +122,7 @@ def test_settings_from_the_environment(tmp_path: Path) -> None:
 def test_a_wrong_variable_is_named_not_shown(tmp_path: Path) -> None:
     """A variable that cannot be used is named; a secret's value is not shown."""
     ended = command(
-        tmp_path,
-        "--config=ENV",
-        TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL="canary",
+        tmp_path, "--config=ENV", TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL="canary"
     )
 
     assert ended.code == 1

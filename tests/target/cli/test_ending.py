@@ -69,13 +69,10 @@ class Held:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130)],
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 )
 def test_a_signal_while_the_input_is_idle(
-    tmp_path: Path,
-    number: signal.Signals,
-    code: int,
+    tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     """What is held is sent, the last state written, and the exit code is the shell's.
 
@@ -274,10 +271,7 @@ def _write_all(process: subprocess.Popen[bytes], given: bytes) -> None:
         pass  # it has stopped reading, as it should
 
 
-def finish_after(
-    writer: threading.Thread,
-    process: subprocess.Popen[bytes],
-) -> Ended:
+def finish_after(writer: threading.Thread, process: subprocess.Popen[bytes]) -> Ended:
     """Wait for the end of a process whose input another thread writes."""
     given = process.stdin
     process.stdin = None  # not communicate's to close: the thread writes to it

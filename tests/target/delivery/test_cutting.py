@@ -30,9 +30,7 @@ def test_one_refused_record_costs_few_requests(records: int, parallel: int) -> N
     """
     for poison in range(0, records, max(1, records // 25)):
         simulation = Simulation(
-            refuses(poison),
-            max_parallel_requests=parallel,
-            on_rejected="dead_letter",
+            refuses(poison), max_parallel_requests=parallel, on_rejected="dead_letter"
         ).run(records)
 
         assert len(simulation.log) <= 2 * math.ceil(math.log2(records)) + 1

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_patterns_webhook.errors import (
-    ConfigError,
-    FatalError,
-    RejectedError,
-)
+from target_patterns_webhook.errors import ConfigError, FatalError, RejectedError
 from tests.support.receiver import Receiver, Reply, Request
 from tests.target.delivery.crews import delivery, record
 

@@ -8,10 +8,7 @@ import time
 import pytest
 
 from target_patterns_webhook.delivery.crew import Delivery
-from target_patterns_webhook.errors import (
-    FatalError,
-    OutputError,
-)
+from target_patterns_webhook.errors import FatalError, OutputError
 from tests.support.receiver import Receiver, Reply, Request
 from tests.support.simulation import settings
 from tests.target.delivery.crews import FAST, Clock, delivery, eventually, record
@@ -100,7 +97,7 @@ def test_senders_that_hang_are_awaited_together(
 
     All senders have one deadline, not one each.
     """
-    monkeypatch.setattr("target_patterns_webhook.delivery.crew._LAST_SECONDS", 3.0)
+    monkeypatch.setattr("target_patterns_webhook.delivery.crew.LAST_SECONDS", 3.0)
     hanging = threading.Event()
 
     def judge(request: Request) -> str:

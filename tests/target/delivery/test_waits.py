@@ -98,9 +98,7 @@ def test_an_acceptance_ends_a_hold_of_our_own() -> None:
 
 
 @pytest.mark.parametrize("senders", [4, 8, 16])
-def test_a_receiver_that_refuses_at_once_above_five_is_kept_busy(
-    senders: int,
-) -> None:
+def test_a_receiver_that_refuses_at_once_above_five_is_kept_busy(senders: int) -> None:
     """It answers 429 at once to a sixth request, with no Retry-After: no flood comes.
 
     What it accepts comes at its full speed; for each of these it refuses two at most.

@@ -36,9 +36,7 @@ def test_an_unknown_key_is_a_warning(
     [("append-only", 0), (None, 0), ("upsert", 1), ("OVERWRITE", 1)],
 )
 def test_a_webhook_only_appends(
-    caplog: pytest.LogCaptureFixture,
-    method: str | None,
-    warned: int,
+    caplog: pytest.LogCaptureFixture, method: str | None, warned: int
 ) -> None:
     """`upsert` and `overwrite` change nothing here, which is said once."""
     TargetPatternsWebhook(config={"webhook_url": URL, "load_method": method})

@@ -100,8 +100,7 @@ def untrusted(tmp_path: Path) -> Iterator[Receiver]:
 
 
 def test_no_trouble_with_a_connection_shows_a_secret(
-    tmp_path: Path,
-    untrusted: Receiver,
+    tmp_path: Path, untrusted: Receiver
 ) -> None:
     """Neither a refused connection, nor an unknown host, nor a bad certificate does."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -160,9 +160,7 @@ def test_taken(config: dict[str, Any], name: str, value: object) -> None:
             id="names",
         ),
         pytest.param(
-            {"dead_letter_path": 7},
-            "dead_letter_path: got 7, takes text",
-            id="path",
+            {"dead_letter_path": 7}, "dead_letter_path: got 7, takes text", id="path"
         ),
         pytest.param(
             {"webhook_url": None},

@@ -23,9 +23,7 @@ EVENT = (
 
 
 def shaped(
-    record: bytes,
-    columns: Collection[str] = EVENT_COLUMNS,
-    **config: object,
+    record: bytes, columns: Collection[str] = EVENT_COLUMNS, **config: object
 ) -> bytes | None:
     """Return what is sent for a record."""
     settings = Settings.from_config({"webhook_url": "http://localhost/", **config})
@@ -55,8 +53,7 @@ def test_connector_posts_what_the_connector_app_posts() -> None:
     """`connector` has the app's keys; $set and $set_once where the event has them."""
     plain = shaped(event(**{"$ip": "1.2.3.4"}), record_format="connector")
     sets = shaped(
-        event(**{"$set": {"a": 1}, "$set_once": {"b": 2}}),
-        record_format="connector",
+        event(**{"$set": {"a": 1}, "$set_once": {"b": 2}}), record_format="connector"
     )
 
     assert json.loads(plain or b"") == {
@@ -110,10 +107,7 @@ def test_activity_has_the_columns_of_the_activity_schema() -> None:
         pytest.param({"$device_id": "d-1"}, None, "d-1", id="a-device-only"),
         pytest.param({"$device_id": "x"}, "d-1", "x", id="a-user-on-a-device"),
         pytest.param(
-            {"$device_id": "x", "$is_identified": False},
-            None,
-            "x",
-            id="told-that-not",
+            {"$device_id": "x", "$is_identified": False}, None, "x", id="told-that-not"
         ),
         pytest.param(
             {"$device_id": "d-1", "$is_identified": True},
@@ -125,9 +119,7 @@ def test_activity_has_the_columns_of_the_activity_schema() -> None:
     ],
 )
 def test_customer_is_an_identified_person(
-    properties: dict[str, Any],
-    customer: str | None,
-    anonymous: str,
+    properties: dict[str, Any], customer: str | None, anonymous: str
 ) -> None:
     """`customer` is the distinct_id of an identified person, and null for others."""
     made = row(event(**properties))

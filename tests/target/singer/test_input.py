@@ -121,9 +121,7 @@ def test_schema_changes_in_mid_stream() -> None:
     )
     for validate in (False, True):
         ended, arrived = deliver(
-            given + state(199),
-            max_parallel_requests=1,
-            validate_records=validate,
+            given + state(199), max_parallel_requests=1, validate_records=validate
         )
 
         assert ended.code == 0
@@ -165,9 +163,7 @@ def test_batch_messages(tmp_path: Path, compression: str | None, path: str) -> N
     given = SCHEMA + batch_message(*files, compression=compression) + state(2000)
 
     ended, arrived = deliver(
-        given,
-        max_parallel_requests=1,
-        validate_records=path == "sdk",
+        given, max_parallel_requests=1, validate_records=path == "sdk"
     )
 
     assert ended.code == 0
@@ -205,11 +201,7 @@ def test_other_streams_beside_events() -> None:
     lines = [events, event % (1, "a"), event % (2, "b")]
     given = "\n".join(lines).encode() + b"\n" + SCHEMA + record(3)
 
-    ended, arrived = deliver(
-        given,
-        allowed_event_types="a",
-        record_format="activity",
-    )
+    ended, arrived = deliver(given, allowed_event_types="a", record_format="activity")
 
     assert ended.code == 0
     assert ended.summary["filtered"] == 1

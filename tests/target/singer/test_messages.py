@@ -59,14 +59,13 @@ def test_a_record_keeps_its_bytes(record: bytes, ending: bytes) -> None:
     st.text(),
 )
 def test_any_record_comes_out_as_it_went_in(
-    record: dict[str, object],
-    stream: str,
+    record: dict[str, object], stream: str
 ) -> None:
     """For any record and stream name, fast reading or exact, the text is the same."""
     text = json.dumps(record)
     message = parse(
         b'{"record":%b,"stream":%b,"type":"RECORD"}'
-        % (text.encode(), json.dumps(stream).encode()),
+        % (text.encode(), json.dumps(stream).encode())
     )
 
     assert message is not None
@@ -142,11 +141,11 @@ GOOD = b'{"type":"RECORD","stream":"s","record":{"a":"\xc3\xbc"}}\n'
                 b"\r\n",
                 b"{",
                 b"}",
-            ],
+            ]
         )
         | st.just(GOOD),
         min_size=1,
-    ),
+    )
 )
 def test_a_block_is_read_as_its_lines_are(pieces: list[bytes]) -> None:
     """At once or line by line: the same messages, or each line is looked at."""

@@ -36,7 +36,6 @@ class Dedup:
 
         Raises:
             QueryError: the rows are out of order, so that going on would lose some.
-
         """
         kept = []
         ledger = self._ledger

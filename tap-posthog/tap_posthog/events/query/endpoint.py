@@ -45,7 +45,6 @@ class QuerySource:
 
         Raises:
             TooHeavyError: it was too much for the server at once, and is divisible.
-
         """
 
         def results(response: Response) -> list[list[Any]]:
@@ -53,7 +52,7 @@ class QuerySource:
             check(question, found)
             return found
 
-        return self._post(question.sql(), results, divisible=divisible)
+        return self._post(str(question), results, divisible=divisible)
 
     def read(self, question: Rows, *, divisible: bool = True) -> Page:
         """Return a page of rows, the first of its parts opened.
@@ -62,7 +61,6 @@ class QuerySource:
 
         Raises:
             TooHeavyError: it was too much at once, and is divisible.
-
         """
         names = question.names
         reader = self._readers.get(names)
@@ -81,7 +79,7 @@ class QuerySource:
             return Page(_until_wrong(first, rest), len(response.content))
 
         most = MOST_BYTES if divisible else None
-        return self._post(question.sql(), opened, divisible=divisible, most_bytes=most)
+        return self._post(str(question), opened, divisible=divisible, most_bytes=most)
 
     def _parts(self, reader: RowReader, response: Response) -> Iterator[list[Any]]:
         for body in parts(response.pieces()):
@@ -98,7 +96,6 @@ class QuerySource:
 
         Raises:
             MissingEndpointError: the server is too old to have the endpoint.
-
         """
         self._post("select 1", self._results, divisible=False)
 

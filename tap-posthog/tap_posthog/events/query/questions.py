@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - every value that goes into the text is escaped by `text`
 """The questions to PostHog's events, and the HogQL of each. Pure text; sends nothing.
 
-Each question is a frozen value with `sql()`. What they keep to:
+Each question is a frozen value, and `str()` of it is its HogQL. What they keep to:
 
 - LIMIT is always written out (PostHog's default is 100); OFFSET is refused for keys.
 - An instant is `toDateTime64('...', 6, 'UTC')`: typed, and with its time zone, since
@@ -66,8 +66,7 @@ NOW = "(select now())"
 class Clock:
     """What time is it at the server? One row: now."""
 
-    def sql(self) -> str:
-        """Print it."""
+    def __str__(self) -> str:
         return "select now() limit 1"
 
 
@@ -86,8 +85,7 @@ class Rows:
         others = (name for name in self.columns if name not in KEY_COLUMNS)
         return (*KEY_COLUMNS, *others)
 
-    def sql(self) -> str:
-        """Print it."""
+    def __str__(self) -> str:
         behind = [] if self.behind is None else _behind(self.behind)
         return (
             f"select {', '.join(FIELDS.get(name, name) for name in self.names)} "
@@ -112,8 +110,7 @@ class Extent:
     settle: timedelta | None = None
     ahead: Region | None = None
 
-    def sql(self) -> str:
-        """Print it."""
+    def __str__(self) -> str:
         conditions = [self._settled(region) for region in self.regions]
         if self.ahead:
             conditions.append(self._settled(self.ahead, ahead=True))
@@ -150,8 +147,7 @@ class Histogram:
     grain: timedelta
     limit: int
 
-    def sql(self) -> str:
-        """Print it."""
+    def __str__(self) -> str:
         grain = self.grain // MILLISECOND
         number = (
             f"intDiv(toUnixTimestamp64Milli(timestamp) + {MILLIS_TO_1970}, {grain})"
@@ -173,8 +169,7 @@ class Distinct:
         """Ask about the rows from one tick to before another."""
         return replace(self, region=self.region.between(start, end))
 
-    def sql(self) -> str:
-        """Print it."""
+    def __str__(self) -> str:
         return f"select {EVENTS} from events where {_where(self.region)} limit 1"
 
 
@@ -194,8 +189,7 @@ class Hours:
         """Ask about the rows from one tick to before another."""
         return replace(self, region=self.region.between(start, end))
 
-    def sql(self) -> str:
-        """Print it."""
+    def __str__(self) -> str:
         behind = (self.late_window - timedelta(hours=1)) // timedelta(seconds=1)
         floor = f"toStartOfHour(created_at) - toIntervalSecond({behind})"
         where = f"{_where(self.region)} and timestamp >= {floor}"

@@ -65,7 +65,6 @@ class Reader:
         `look_back`: whether late arrivals are looked for and hours rechecked. A
         follower does not in each cycle; the bookmark remembers what it owes. `first`:
         whether this is a run's first cycle, which says what it reads.
-
         """
         self.bookmark = Bookmark()
         self._stats = stats
@@ -83,7 +82,6 @@ class Reader:
 
         Raises:
             TapError: after the good batches before it.
-
         """
         self.bookmark = bookmark
         workers = self._settings.max_concurrent_queries + ARRIVED

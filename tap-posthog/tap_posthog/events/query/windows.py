@@ -87,7 +87,6 @@ class WindowReader:
 
         Raises:
             AuditError: the server counts rows in a window that it does not give.
-
         """
         self._last, self._reached = None, reached
         self.stats.expected += sum(cell.rows for cell in cells if cell.counted)

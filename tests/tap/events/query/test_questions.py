@@ -58,7 +58,7 @@ def test_event_names_arrive_as_they_are(names: list[str]) -> None:
     """Quotes, backslashes, braces, line ends: each name is one constant, unchanged."""
     question = questions.Distinct(Region(names=Names.of(names, ())))
 
-    found = constants(parse(question.sql()))
+    found = constants(parse(str(question)))
 
     assert [value for value in found if isinstance(value, str)] == sorted(set(names))
 
@@ -72,11 +72,11 @@ def test_each_question_parses_and_has_a_limit_and_no_offset(
     question: questions.Question | questions.Rows,
 ) -> None:
     """PostHog's default LIMIT is 100, and OFFSET is refused for API keys."""
-    tree = parse(question.sql())
+    tree = parse(str(question))
 
     assert tree["limit"] is not None
     assert tree.get("offset") is None
-    assert "@" not in question.sql()
+    assert "@" not in str(question)
 
 
 def test_instants_are_typed_and_have_their_time_zone() -> None:
@@ -94,7 +94,7 @@ def test_an_instant_that_clickhouse_cannot_hold_is_moved_to_the_nearest() -> Non
 
 def test_a_keys_condition_has_a_plain_bound_beside_it() -> None:
     """ClickHouse skips days by it."""
-    sql = questions.Distinct(Region(after=KEY, through=KEY)).sql()
+    sql = str(questions.Distinct(Region(after=KEY, through=KEY)))
 
     at = "toDateTime64('2026-11-21 10:00:00.000000', 6, 'UTC')"
     assert f"timestamp >= {at} and (timestamp > {at} or toString(uuid) > '" in sql
@@ -107,7 +107,7 @@ def test_rows_are_asked_with_what_tells_them_apart_first_and_in_its_order() -> N
 
     key = ("uuid", "timestamp", "created_at", "event", "distinct_id")
     assert rows.names == (*key, "session_id")
-    assert rows.sql() == (
+    assert str(rows) == (
         "select uuid, timestamp, created_at, event, distinct_id, `$session_id` "
         "from events where true order by timestamp, toString(uuid), event, "
         "distinct_id, created_at desc limit 7"
@@ -116,6 +116,6 @@ def test_rows_are_asked_with_what_tells_them_apart_first_and_in_its_order() -> N
 
 def test_no_name_at_all_is_a_condition_that_no_row_meets() -> None:
     """An empty list would not parse."""
-    sql = questions.Distinct(Region(names=Names(all_but=False))).sql()
+    sql = str(questions.Distinct(Region(names=Names(all_but=False))))
 
     assert "where false" in sql

@@ -104,7 +104,7 @@ def ask(
     sandbox: Sandbox, question: questions.Question | questions.Rows
 ) -> list[list[Any]]:
     """Put a question as the tap does."""
-    return sandbox.hogql(question.sql(), modifiers={"convertToProjectTimezone": False})
+    return sandbox.hogql(str(question), modifiers={"convertToProjectTimezone": False})
 
 
 def spelt(rows: list[list[Any]]) -> list[list[Any]]:

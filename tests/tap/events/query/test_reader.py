@@ -120,7 +120,9 @@ def test_the_next_histogram_is_on_its_way_while_windows_are_left() -> None:
         planned = []
         while not model.held.is_set():
             planned.append(next(windows))
-            model.held.wait(0.01)
+            answered = pool.submit(int)  # behind the histogram that may be asked
+            while not answered.done() and not model.held.wait(0.01):
+                pass
         planned += [next(windows) for _ in range(SPARE - 2)]
         model.free.set()
         planned += windows

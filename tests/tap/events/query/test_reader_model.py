@@ -47,9 +47,7 @@ def worlds(*, lag: float, late: float) -> st.SearchStrategy[list[Event]]:
         st.sampled_from([-525_600.0, 700.0]),
     )
     lateness = st.one_of(
-        st.just(0.0),
-        st.floats(0, late, exclude_max=True),
-        st.floats(-1_380, 0),
+        st.just(0.0), st.floats(0, late, exclude_max=True), st.floats(-1_380, 0)
     )
     return st.lists(
         st.builds(

@@ -26,11 +26,7 @@ def test_a_first_run_keeps_each_hour_of_the_window() -> None:
     """Hours without rows are written too, as 0: an hour that is absent is unknown."""
     ledger = Ledger.of(Bookmark(), SCOPE, WINDOW, NOON + HOUR / 2, 2)
 
-    assert ledger.counts == {
-        "2026-11-21T10": 0,
-        "2026-11-21T11": 0,
-        "2026-11-21T12": 0,
-    }
+    assert ledger.counts == {"2026-11-21T10": 0, "2026-11-21T11": 0, "2026-11-21T12": 0}
 
 
 def test_an_hour_that_was_partly_read_without_a_ledger_stays_unknown() -> None:
@@ -39,11 +35,7 @@ def test_an_hour_that_was_partly_read_without_a_ledger_stays_unknown() -> None:
 
     ledger = Ledger.of(bookmark, SCOPE, WINDOW, NOON + HOUR / 2, 4)
 
-    assert ledger.counts == {
-        "2026-11-21T09": 5,
-        "2026-11-21T11": 0,
-        "2026-11-21T12": 0,
-    }
+    assert ledger.counts == {"2026-11-21T09": 5, "2026-11-21T11": 0, "2026-11-21T12": 0}
 
 
 def test_the_ledger_is_off_where_it_has_nothing_to_compare() -> None:
@@ -90,11 +82,7 @@ def test_growth_is_found_and_a_lower_count_is_taken_over() -> None:
     grown = ledger.compare({"2026-11-21T09": 6, "2026-11-21T10": 3})
 
     assert grown == ["2026-11-21T09"]
-    assert ledger.counts == {
-        "2026-11-21T09": 5,
-        "2026-11-21T10": 3,
-        "2026-11-21T11": 0,
-    }
+    assert ledger.counts == {"2026-11-21T09": 5, "2026-11-21T10": 3, "2026-11-21T11": 0}
     assert ledger.compare({"2026-11-21T09": 5, "2026-11-21T10": 4}) == ["2026-11-21T10"]
 
 
