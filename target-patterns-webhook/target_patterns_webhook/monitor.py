@@ -34,7 +34,7 @@ class Monitor:
         self._on_stop = on_stop
         self._progress = progress
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

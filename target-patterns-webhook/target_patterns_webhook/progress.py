@@ -65,7 +65,7 @@ class Progress:
             sys.stderr.flush()
 
     def close(self) -> None:
-        """Write the last line: the invariant in words, then every figure as JSON."""
+        """Write the last line: the invariant in words, then all stats as JSON."""
         stats = summary(self._stats, self._intake)
         logger.info(
             "%s records read = %s accepted + %s dead-lettered + %s filtered + "

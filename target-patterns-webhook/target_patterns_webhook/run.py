@@ -22,7 +22,7 @@ from target_patterns_webhook.singer.stdin import blocks
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from target_patterns_webhook.settings.settings import Settings
     from target_patterns_webhook.singer.intake import Intake
@@ -50,7 +50,7 @@ class Run:
         self._intake = make_intake(
             add=self._delivery.add,
             mark=self._delivery.mark,
-            check=self._check,
+            probe=self._probe,
             stopped=self._stopped,
         )
         self._progress = Progress(self._delivery.stats, self._intake)
@@ -70,7 +70,7 @@ class Run:
         Raises:
             TargetError: after that, when not all could be delivered.
         """
-        if self._settings.in_the_clear:
+        if self._settings.webhook.in_the_clear:
             logger.warning(
                 "webhook_url is http://: the URL, a credential, crosses the network "
                 "unencrypted."
@@ -101,19 +101,13 @@ class Run:
 
     def _take_in(self, source: IO[str]) -> None:
         try:
-            for block in self._blocks(source):
+            wake, stopped = self._signals.wake, self._stopped
+            for block in blocks(source, wake=wake, stopped=stopped):
                 self._intake.take(block)
         except BatchInterruptedError:
             return  # what lies behind in the block is not read either
         except MalformedError as error:
             raise InputError(self._intake.line + 1, str(error)) from None
-
-    def _blocks(self, source: IO[str]) -> Iterator[bytes]:
-        try:
-            yield from blocks(source, wake=self._signals.wake, stopped=self._stopped)
-        except OSError as error:
-            msg = f"it cannot be read ({error.strerror})"
-            raise MalformedError(msg) from None
 
     def _drain(self) -> None:
         """Return when everything is delivered, or raise what stands in the way."""
@@ -155,5 +149,5 @@ class Run:
             msg = f"A state could not be written to standard output ({reason})."
             raise OutputError(msg) from None
 
-    def _check(self) -> None:
+    def _probe(self) -> None:
         logger.info("A test stream: %s", probe(self._settings))

@@ -77,9 +77,9 @@ class Simulation:
         self._events: list[tuple[float, int, Chunk, Attempt, Outcome]] = []
 
     @property
-    def failure(self) -> Exception | None:
+    def failure(self) -> BaseException | None:
         """What ended the delivery."""
-        return self.outbox.dispatch.failure
+        return self.outbox.failure
 
     def run(self, records: int, *, width: int = 8, until: float = 1e9) -> Simulation:
         """Deliver so many records, with a state after every hundred."""
@@ -101,11 +101,11 @@ class Simulation:
         while self._events:
             self._finish()
         if self.outbox.empty:
-            self.outbox.dispatch.finish()
+            self.outbox.finish()
         return self
 
     def _start(self) -> None:
-        while (taken := self.outbox.dispatch.next(self.now)) is not None:
+        while (taken := self.outbox.next()) is not None:
             chunk, attempt = taken
             name, body = chunk.encode(self.outbox.payload, self.outbox.occurrences)
             ids = [int(r) - 10 ** (len(r) - 1) for r in chunk.records]
@@ -122,7 +122,7 @@ class Simulation:
 
     def _step(self) -> bool:
         """Go to the next moment at which something happens; False: nothing will."""
-        wake_at = self.outbox.dispatch.wake_at()
+        wake_at = self.outbox.wake_at()
         if self._events and (wake_at is None or self._events[0][0] <= wake_at):
             self._finish()
         elif wake_at is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import signal
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +37,21 @@ def logged() -> Iterator[io.StringIO]:
         root.removeHandler(handler)
 
 
+@contextmanager
+def own_handlers() -> Iterator[None]:
+    """Give this process its signal handlers back: a run that was stopped keeps them."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def run_inside(config: Mapping[str, object], given: bytes) -> Ended:
     """Run a target over ``given``, from start to end."""
     code = 0
-    with logged() as words, redirect_stdout(io.StringIO()) as states:
+    with logged() as words, own_handlers(), redirect_stdout(io.StringIO()) as states:
         try:
             target = TargetPatternsWebhook(config=json.loads(json.dumps(config)))
             target.listen(io.BytesIO(given))  # type: ignore[arg-type]  # bytes do as well
@@ -52,7 +64,7 @@ def run_inside(config: Mapping[str, object], given: bytes) -> Ended:
 def deliver(given: bytes, **config: object) -> tuple[Ended, list[Any]]:
     """Run a target over ``given``; return how it ended and which records arrived.
 
-    The invariant of its figures holds, whatever happened.
+    The invariant of its stats holds, whatever happened.
     """
     with Receiver() as receiver:
         ended = run_inside({"webhook_url": receiver.url, **config}, given)

@@ -75,7 +75,7 @@ class Ended:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The figures of its last line."""
+        """The stats of its last line."""
         line = next(
             line for line in reversed(self.stderr.splitlines()) if " read = " in line
         )

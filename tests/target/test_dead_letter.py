@@ -101,7 +101,7 @@ def test_a_record_is_named_by_its_key(
     assert key_of(record, names) == key
 
 
-def test_whoever_is_late_writes_into_no_other_file(path: Path, tmp_path: Path) -> None:
+def test_a_late_sender_writes_into_no_other_file(path: Path, tmp_path: Path) -> None:
     """A sender that outlasts the run cannot write where the dead letters were.
 
     The descriptor may be another file's by then; its record is sent again, not lost.

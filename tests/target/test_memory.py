@@ -67,7 +67,7 @@ def test_a_million_records_into_a_receiver_that_stalls(tmp_path: Path) -> None:
         stdout, stderr = process.communicate()
     ended = Ended(process.returncode, stdout, stderr.decode())
 
-    print(f"peak {stalled:.0f} MB while stalled, {flowing:.0f} MB in all")  # noqa: T201 - the proof's figures
+    print(f"peak {stalled:.0f} MB while stalled, {flowing:.0f} MB in all")  # noqa: T201 - the proof's numbers
     assert ended.code == 0
     assert ended.summary["accepted"] == RECORDS
     assert ended.states == [{"upto": RECORDS}]

@@ -27,7 +27,7 @@ def new_intake() -> Intake:
         Settings.from_config({"webhook_url": "http://localhost/"}),
         add=lambda _stream, *_records: None,
         mark=lambda _state: None,
-        check=lambda: None,
+        probe=lambda: None,
         stopped=lambda: False,
         storage={},
     )
@@ -53,7 +53,7 @@ def test_a_log_line_says_how_far_the_run_is() -> None:
 
 
 def test_the_last_line_adds_up() -> None:
-    """Read = accepted + dead-lettered + filtered + undelivered, and every figure."""
+    """Read = accepted + dead-lettered + filtered + undelivered, and all stats."""
     ended, _ = deliver(singer(range(25)), batch_size_rows=10, max_parallel_requests=1)
 
     last = ended.stderr.splitlines()[-1]

@@ -1,6 +1,6 @@
 """The configuration as it comes in: the files, pipes and variables of `--config`.
 
-Says what is wrong with them; what a value means is `setting_values`. Each file is read
+Says what is wrong with them; what a value means is in `values`. Each file is read
 once, since a pipe can be. The same file is in both packages.
 """
 

@@ -88,9 +88,9 @@ class Payload:
         return "application/x-ndjson" if is_lines else "application/json"
 
     def overhead(self, stream: str) -> int:
-        """Bytes of a body beside its records, one byte less than with none in it.
+        """Return the fixed bytes of a body, less one.
 
-        Every record costs its length + 1: a comma between two or a line's end.
+        Each record is counted with a separator behind it, and the last has none.
         """
         if self.format == "ndjson":
             return 0

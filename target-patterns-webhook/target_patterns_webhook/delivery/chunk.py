@@ -27,7 +27,7 @@ class Chunk:
     batch: Batch
     start: int  # of its records in the batch
     records: Sequence[bytes]
-    suspect: bool = False  # its refusal is known: cut it without sending it whole
+    suspect: bool = False  # known to hold a rejected record: cut it before it is sent
     twin: Chunk | None = None  # the other part of what was refused as one
     failures: int = 0
     failed_at: float = 0.0  # the first time
@@ -73,7 +73,7 @@ class Chunk:
         return cut
 
     def bisect(self) -> list[Chunk]:
-        """Cut it in two, to find what is refused; acceptance of one indicts the other.
+        """Cut it in two to isolate what is rejected: if one passes, the other holds it.
 
         The first half is the smaller one: it is the one that costs two requests.
         """

@@ -139,7 +139,7 @@ class CircuitBreaker:
             return  # it began before the receiver asked to wait
         self._row = 0
         self._hold(now, now)
-        if outcome.verdict is Verdict.ACCEPTED:  # a refusal takes less time
+        if outcome.verdict is Verdict.ACCEPTED:  # a rejection takes less time
             before = outcome.seconds if self._latency is None else self._latency
             self._latency = before + LATENCY_SMOOTHING * (outcome.seconds - before)
             self.limit.succeeded(

@@ -1,7 +1,7 @@
 """The crew: threads that send what is held, beside the one that writes states.
 
 Owns every sender and every wait. What is sent, when, and what an answer means is
-decided in outbox.py and below it; how one request goes is transport.py's.
+decided in outbox.py and below it, how one request goes in http/transport.py.
 """
 
 from __future__ import annotations
@@ -64,10 +64,8 @@ class Delivery:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # something to send, maybe
         self._room = threading.Condition(self._lock)  # something was settled, or failed
-        self._opened = 0  # batches
         self._burying = 0
         self._stopping = self._closing = False
-        self._failure: BaseException | None = None
         self._noted: set[str] = set()
         self._stack = ExitStack()
         self._dead_letters: DeadLetters | None = None
@@ -127,8 +125,8 @@ class Delivery:
             for sender in self._senders:
                 sender.join(max(0.0, until - time.monotonic()))
             self._state_writer.end(patient=lambda: not self._stopping)
-        if kind is None and self._problem is not None:
-            raise self._problem
+        if kind is None:
+            self._raise_failure()
 
     def add(self, stream: str, *records: bytes) -> None:
         """Take JSON objects of a stream, in order. Blocks while too much is held.
@@ -139,9 +137,8 @@ class Delivery:
         with self._lock:
             if outbox.add(stream, records):
                 self._work.notify()
-            if outbox.batcher.opened != self._opened:
-                self._note_opened()
-            if outbox.full or self._problem is not None:
+            self._state_writer.nudge()  # a batch that was opened may be due first
+            if outbox.full or outbox.failure is not None:
                 self._await_room()
 
     def mark(self, state: bytes) -> None:
@@ -149,7 +146,7 @@ class Delivery:
         with self._lock:
             self._outbox.mark(state)
             self._state_writer.nudge()
-            self._raise_problem()
+            self._raise_failure()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Seal what is open and await the answers. Return whether nothing is left.
@@ -161,7 +158,7 @@ class Delivery:
         with self._lock:
             until = None if timeout is None else self._clock() + timeout
             while not (self._outbox.empty and not self._burying):
-                self._raise_problem()
+                self._raise_failure()
                 if self._outbox.seal():
                     self._work.notify_all()
                 left = None if until is None else until - self._clock()
@@ -170,49 +167,39 @@ class Delivery:
                 if left is not None and (left <= 0 or self._hopeless(until)):
                     return False
                 self._wait(self._room, left)
-            self._outbox.dispatch.finish()
-            self._raise_problem()
+            self._outbox.finish()
+            self._raise_failure()
             return True
 
     def stop(self) -> None:
         """Wake every wait at once; what is held gets its last chance in ``drain``."""
         with self._lock:
             self._stopping = True
-            self._outbox.dispatch.hurry(self._clock())
+            self._outbox.hurry()
             self._work.notify_all()
             self._room.notify_all()
-
-    @property
-    def _problem(self) -> BaseException | None:
-        return self._failure or self._outbox.dispatch.failure
 
     @property
     def _busy(self) -> bool:
         return bool(self._outbox.breaker.in_flight or self._burying)
 
-    def _raise_problem(self) -> None:
-        if self._problem is not None:
-            raise self._problem
+    def _raise_failure(self) -> None:
+        if self._outbox.failure is not None:
+            raise self._outbox.failure
 
     def _await_room(self) -> None:
-        self._raise_problem()
+        self._raise_failure()
         while self._outbox.full and not self._stopping:
-            if not self._outbox.dispatch.waiting and self._outbox.seal():
+            if not self._outbox.waiting and self._outbox.seal():
                 self._work.notify()  # many streams, none of them with a full batch
             self._wait(self._room, None)
-            self._raise_problem()
-
-    def _note_opened(self) -> None:
-        """Wake the state writer in time for a batch that was just opened."""
-        self._opened = self._outbox.batcher.opened
-        self._outbox.note_oldest()
-        self._state_writer.nudge()
+            self._raise_failure()
 
     def _hopeless(self, until: float | None) -> bool:
         """Whether, stopping, nothing can be sent any more before ``until``."""
         if not self._stopping or self._busy or until is None:
             return False
-        at = self._outbox.dispatch.wake_at()
+        at = self._outbox.wake_at()
         return at is None or at > until
 
     def _send(self, transport: Transport) -> None:
@@ -225,16 +212,15 @@ class Delivery:
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
-            self._failure = self._failure or error
+            self._outbox.fail(error)
             self._work.notify_all()
             self._room.notify_all()
 
     def _take(self) -> tuple[Chunk, Attempt] | None:
-        dispatch = self._outbox.dispatch
         with self._lock:
-            while not self._closing and self._failure is None:
-                now = self._clock()
-                taken, at = dispatch.next(now), dispatch.wake_at()
+            while not self._closing and self._outbox.failure is None:
+                taken = self._outbox.next()
+                now, at = self._clock(), self._outbox.wake_at()
                 if taken is not None:
                     if at is not None and at <= now:
                         self._work.notify()  # one more may go
@@ -270,7 +256,7 @@ class Delivery:
 
     def _announce(self) -> None:
         """Wake the threads that may go on, now that a response has come."""
-        if self._outbox.dispatch.waiting:
+        if self._outbox.waiting:
             self._work.notify()
         self._state_writer.nudge()
         self._room.notify()

@@ -51,7 +51,10 @@ class StateWriter:
         self._thread.start()
 
     def nudge(self) -> None:
-        """Look up, if a state is safe or a batch due earlier. Call it with the lock."""
+        """Wake the thread if a state is safe, or a batch due sooner than it will look.
+
+        The caller holds the lock.
+        """
         due = self._outbox.batcher.due()
         early = due is not None and due < self._looks_at
         if early or self._outbox.watermark.ready:

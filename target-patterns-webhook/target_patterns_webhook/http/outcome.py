@@ -7,9 +7,10 @@ import enum
 import zlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from target_patterns_webhook.http.retry_after import retry_after
+from target_patterns_webhook.settings.webhook import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,7 +198,7 @@ def _leads(url: str, location: str) -> str:  # noqa: PLR0911 - a table
     if not location or not to.hostname:
         return ""
     if (to.scheme, to.netloc) != (asked.scheme, asked.netloc):
-        return f", which leads to {_shown(to)}"
+        return f", which leads to {shown(to)}"
     if to.path == f"{asked.path}/":
         return ", which leads to the same path with a slash at its end"
     if f"{to.path}/" == asked.path:
@@ -209,10 +210,4 @@ def _leads(url: str, location: str) -> str:  # noqa: PLR0911 - a table
 
 def _at(url: str) -> str:
     parts = urlsplit(url)
-    return f", {_shown(parts)}," if parts.hostname else ""
-
-
-def _shown(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    return f", {shown(parts)}," if parts.hostname else ""

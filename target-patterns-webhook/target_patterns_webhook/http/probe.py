@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from target_patterns_webhook.http.environment import Environment
     from target_patterns_webhook.http.failures import Cause
     from target_patterns_webhook.settings.settings import Settings
+    from target_patterns_webhook.settings.webhook import Webhook
 
 PROBE_SECONDS = 40.0  # in all: `--test` promises a minute
 FAILURES = (requests.RequestException, HTTPError, OSError)
@@ -43,19 +43,19 @@ def probe(settings: Settings) -> str:
         ConfigError: a setting, or a variable of the environment, cannot be used.
         FatalError: nothing answers there.
     """
-    url = settings.webhook_url
+    webhook = settings.webhook
     try:
-        found = environment(url)
+        found = environment(webhook.url)
     except UnusableError as error:
         msg = f"{error}."
         raise ConfigError(msg) from None
     try:
-        _connect(url, found, min(settings.timeout_seconds, PROBE_SECONDS))
+        _connect(webhook.url, found, min(settings.timeout_seconds, PROBE_SECONDS))
     except FAILURES as error:
-        raise _problem(settings, found, cause_of(error)) from None
-    if found.proxy and url.lower().startswith("http:"):
-        return f"The proxy for {settings.receiver} answers. No record was sent."
-    return f"{settings.receiver} answers. No record was sent."
+        raise _problem(webhook, found, cause_of(error)) from None
+    if found.proxy and webhook.url.lower().startswith("http:"):
+        return f"The proxy for {webhook.receiver} answers. No record was sent."
+    return f"{webhook.receiver} answers. No record was sent."
 
 
 def _connect(url: str, found: Environment, seconds: float) -> None:
@@ -81,12 +81,11 @@ def _connect(url: str, found: Environment, seconds: float) -> None:
         adapter.close()
 
 
-def _problem(settings: Settings, found: Environment, cause: Cause) -> TargetError:
+def _problem(webhook: Webhook, found: Environment, cause: Cause) -> TargetError:
     """Say what stands in the way, and where to look."""
-    receiver = settings.receiver
+    receiver = webhook.receiver
     if cause.kind is Failure.NOT_LET_THROUGH:
-        host = urlsplit(settings.webhook_url).hostname or ""
-        return ConfigError(f"{found.refused(cause.status, host)}.")
+        return ConfigError(f"{found.refused(cause.status, webhook.host)}.")
     if cause.kind is Failure.UNTRUSTED:
         return FatalError(
             f"{receiver}: its certificate is not trusted ({cause.detail}).",

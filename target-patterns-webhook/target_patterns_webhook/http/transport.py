@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
@@ -59,7 +58,7 @@ class Transport:
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         self._deadline = Deadline()
         self._seconds = settings.timeout_seconds
-        self._url = settings.webhook_url
+        self._webhook = settings.webhook
         self._zip = settings.compression == "gzip"
         self._redact = Redaction(settings)
         self._signer = (
@@ -69,13 +68,13 @@ class Transport:
         # Proxies and the CA bundle come from the environment, .netrc does not.
         self._session.trust_env = False
         try:
-            self._environment = environment(settings.webhook_url)
+            self._environment = environment(settings.webhook.url)
         except UnusableError as error:
             msg = f"{error}."
             raise ConfigError(msg) from None
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, DeadlineAdapter(self._deadline))
-        self._request = _request(settings.webhook_url, settings.headers, payload)
+        self._request = _request(settings, payload)
 
     def post(self, name: str, body: bytes, wire: bytes) -> Outcome:
         """Send a body once and say what came of it. Raises nothing for a failure.
@@ -144,7 +143,7 @@ class Transport:
             text[:MOST_KEPT],
             now=datetime.now(UTC),
             seconds=time.monotonic() - started,
-            url=self._url,
+            url=self._webhook.url,
         )
 
     def _failure(self, cause: Cause, seconds: float, *, silent: bool) -> Outcome:
@@ -177,8 +176,7 @@ class Transport:
                 "Check webhook_url: http:// or https://, and the port.",
             )
         if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault
-            host = urlsplit(self._url).hostname or ""
-            words = self._environment.refused(cause.status, host)
+            words = self._environment.refused(cause.status, self._webhook.host)
             return "proxy", f"{words}.", ""
         return None
 
@@ -199,19 +197,20 @@ NAMES = {
 }
 
 
-def _request(
-    url: str, headers: dict[str, str], payload: Payload
-) -> requests.PreparedRequest:
+def _request(settings: Settings, payload: Payload) -> requests.PreparedRequest:
     ours = {
         "Content-Type": payload.content_type,
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "User-Agent": f"target-patterns-webhook/{version('target-patterns-webhook')}",
     }
-    given = {name.lower() for name in headers}
-    merged = {n: v for n, v in ours.items() if n.lower() not in given} | headers
+    given = {name.lower() for name in settings.headers}
+    merged = {n: v for n, v in ours.items() if n.lower() not in given}
+    url = settings.webhook.url
     try:
-        return requests.Request("POST", url, headers=merged).prepare()
+        return requests.Request(
+            "POST", url, headers=merged | settings.headers
+        ).prepare()
     except (requests.RequestException, ValueError):
         message = "webhook_url or headers cannot be sent."
         raise ConfigError(message, hint="Check both for stray characters.") from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,11 +33,7 @@ class Redaction:
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
-    url = urlsplit(settings.webhook_url)
-    pieces = [settings.webhook_url, url.path, url.query, f"{url.path}?{url.query}"]
-    pieces += [url.username or "", url.password or "", url.fragment]
-    pieces += url.path.split("/")
-    pieces += [value for _, value in parse_qsl(url.query)]
+    pieces = [*settings.webhook.secrets()]
     for value in (*settings.headers.values(), settings.signing_secret or ""):
         pieces += [value, *value.split(), value.removeprefix("whsec_")]
     for piece in pieces:

@@ -1,6 +1,6 @@
 """The settings as the code sees them: read once, checked, frozen.
 
-What users see of them is in schema.py, how a value is read in setting_values.py. Here
+What users see of them is in schema.py, how a value is read in values.py. Here
 is what only a webhook's own settings need. Touches no file, network or environment.
 """
 
@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import ipaddress
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from target_patterns_webhook.errors import ConfigError
 from target_patterns_webhook.settings.schema import SCHEMA
-from target_patterns_webhook.settings.values import UNFILLED, Setting, settings_of, slip
+from target_patterns_webhook.settings.values import Setting, settings_of, slip
+from target_patterns_webhook.settings.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,13 +79,13 @@ class Settings:
                 never) and what it takes.
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
-        url = _webhook_url(OWN["webhook_url"], given.pop("webhook_url"))
+        webhook = Webhook.read(OWN["webhook_url"], given.pop("webhook_url"))
         headers = _headers(OWN["headers"], given.pop("headers") or {})
         secret = _signing_secret(OWN["signing_secret"], given.pop("signing_secret"))
-        _check_together(url, headers)
+        _check_together(webhook, headers)
         project, names = given.pop("project_id"), given.pop("allowed_event_types")
         return cls(
-            webhook_url=url,
+            webhook_url=webhook.url,
             headers=headers,
             signing_secret=secret,
             project_id=None if project is None else int(project),
@@ -96,38 +95,9 @@ class Settings:
         )
 
     @property
-    def receiver(self) -> str:
-        """The receiver's scheme, host and port: all of the URL that may be shown."""
-        url = urlsplit(self.webhook_url)
-        host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
-        return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
-
-    @property
-    def in_the_clear(self) -> bool:
-        """Whether the URL, a credential, crosses a network unencrypted."""
-        url = urlsplit(self.webhook_url)
-        if url.scheme == "https" or url.hostname == "localhost":
-            return False
-        try:
-            return not ipaddress.ip_address(url.hostname or "").is_loopback
-        except ValueError:
-            return True
-
-
-def _webhook_url(setting: Setting, url: str | None) -> str:
-    if url is None:
-        setting.refuse(None)
-    if "<" in url:
-        setting.refuse(url, UNFILLED)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        usable = usable and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", url):
-        setting.refuse(url)
-    return url
+    def webhook(self) -> Webhook:
+        """Where records go. Nothing else reads ``webhook_url``."""
+        return Webhook(self.webhook_url)
 
 
 def _headers(setting: Setting, headers: dict[str, str]) -> dict[str, str]:
@@ -155,12 +125,9 @@ def _signing_secret(setting: Setting, text: str | None) -> str | None:
     return text
 
 
-def _check_together(url: str, headers: Mapping[str, str]) -> None:
+def _check_together(webhook: Webhook, headers: Mapping[str, str]) -> None:
     """Refuse two credentials for one request: requests would send the URL's only."""
-    parts = urlsplit(url)
-    if not (parts.username or parts.password):
-        return
-    if any(name.lower() == "authorization" for name in headers):
+    if webhook.has_login and any(name.lower() == "authorization" for name in headers):
         msg = (
             "headers: holds Authorization, and webhook_url a user name or password, "
             "of which a request can carry one; leave out the other"

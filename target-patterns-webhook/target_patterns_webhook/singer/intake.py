@@ -24,6 +24,9 @@ from target_patterns_webhook.singer.messages import (
     parse,
     parse_plain,
     record_of,
+    schema_of,
+    state_of,
+    stream_of,
     whole,
 )
 from target_patterns_webhook.singer.stdin import lines
@@ -64,11 +67,11 @@ class Intake:
         *,
         add: Callable[..., None],
         mark: Callable[[bytes], None],
-        check: Callable[[], None],
+        probe: Callable[[], None],
         stopped: Callable[[], bool],
         storage: Mapping[str, Any],
     ) -> None:
-        """``check`` is called for a test stream; ``stopped`` ends a long BATCH.
+        """``probe`` is called for a test stream; ``stopped`` ends a long BATCH.
 
         ``storage`` holds what the file system of BATCH files asks for.
         """
@@ -85,7 +88,7 @@ class Intake:
         self._held: list[bytes] = []  # records in a row of one stream, to hand on
         self._held_stream = ""
         self._held_bytes = 0
-        self._check = check
+        self._probe = probe
         self._stopped = stopped
         self._storage = storage
         self._other = {
@@ -139,8 +142,8 @@ class Intake:
             else:
                 self._other[message.type](whole(line))
 
-    def record(self, name: str, record: bytes, line: bytes) -> None:
-        """Hand on one record. ``line`` is the whole message's text."""
+    def record(self, name: str, record: bytes, line: bytes | None = None) -> None:
+        """Hand on one record. ``line``: its message's text, none in a BATCH file."""
         del line
         self.take_record(name, self.as_json(record))
 
@@ -187,10 +190,6 @@ class Intake:
         if held:
             self._add(self._held_stream, *held)
 
-    def batch_record(self, name: str, record: bytes) -> None:
-        """Hand on one record of a BATCH file."""
-        self.take_record(name, self.as_json(record))
-
     def announce(self, name: str, schema: schemas.Schema, keys: list[str]) -> None:
         """Make ready for the records of the stream that a SCHEMA announces."""
         self.new_stream(name, schema, keys)
@@ -215,7 +214,7 @@ class Intake:
             )
         shape = formats.shape_for(self.settings, columns)
         if name == TEST_STREAM:
-            self._check()
+            self._probe()
             shape = _leave_out
         self.streams[name] = stream = Stream(name, keys, shape)
         if before is not None:
@@ -230,31 +229,16 @@ class Intake:
     def count(self) -> None:
         """Count for the Singer metrics what came since the last call."""
         for stream in self.streams.values():
-            if stream.counted:
-                stream.counter.increment(stream.counted)
-                stream.counted = 0
+            stream.count()
 
     def _state(self, message: Message) -> None:
-        value = bytes(message.value)
-        if not value:
-            msg = "a STATE without a value"
-            raise MalformedError(msg)
+        value = state_of(message)
         if value not in {b"null", b"{}"}:  # nothing to remember
             self._hand_on()
             self._mark(value)
 
     def _schema(self, message: dict[str, Any]) -> None:
-        name, schema = message.get("stream"), message.get("schema")
-        if not isinstance(name, str):
-            msg = "a SCHEMA names no stream"
-            raise MalformedError(msg)
-        if not isinstance(schema, (dict, bool)):
-            msg = f"the SCHEMA of stream {name[:80]} has no schema"
-            raise MalformedError(msg)
-        keys = message.get("key_properties") or []
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            msg = f"the key_properties of stream {name[:80]} are no list of names"
-            raise MalformedError(msg)
+        name, schema, keys = schema_of(message)
         self.key_names[name] = keys
         if name == TEST_STREAM:
             self.new_stream(name, schema, keys)
@@ -262,14 +246,11 @@ class Intake:
             self.announce(name, schema, keys)
 
     def _batch(self, message: dict[str, Any]) -> None:
-        name = message.get("stream")
-        if not isinstance(name, str):
-            msg = "a BATCH names no stream"
-            raise MalformedError(msg)
+        name = stream_of(message)
         for record in batch_files.records(message, self._storage):
             if self._stopped():
                 raise BatchInterruptedError
-            self.batch_record(name, record)
+            self.record(name, record)
 
     def _activate_version(self, message: dict[str, Any]) -> None:
         del message

@@ -92,6 +92,48 @@ def record_of(message: Message) -> tuple[str, bytes]:
     return message.stream, record
 
 
+def state_of(message: Message) -> bytes:
+    """Return the text of a STATE's value.
+
+    Raises:
+        MalformedError: it has none.
+    """
+    if not message.value:
+        msg = "a STATE without a value"
+        raise MalformedError(msg)
+    return bytes(message.value)
+
+
+def stream_of(message: dict[str, Any]) -> str:
+    """Return the stream that a SCHEMA or a BATCH names.
+
+    Raises:
+        MalformedError: it names none.
+    """
+    name = message.get("stream")
+    if not isinstance(name, str):
+        msg = f"a {message['type']} names no stream"
+        raise MalformedError(msg)
+    return name
+
+
+def schema_of(message: dict[str, Any]) -> tuple[str, dict[str, Any] | bool, list[str]]:
+    """Return a SCHEMA's stream, JSON schema and key properties.
+
+    Raises:
+        MalformedError: one of them is missing or has another type.
+    """
+    name, schema = stream_of(message), message.get("schema")
+    if not isinstance(schema, (dict, bool)):
+        msg = f"the SCHEMA of stream {name[:80]} has no schema"
+        raise MalformedError(msg)
+    keys = message.get("key_properties") or []
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        msg = f"the key_properties of stream {name[:80]} are no list of names"
+        raise MalformedError(msg)
+    return name, schema, keys
+
+
 def whole(line: bytes) -> dict[str, Any]:
     """Read a line that ``parse`` took as Python values; no fraction is rounded."""
     try:

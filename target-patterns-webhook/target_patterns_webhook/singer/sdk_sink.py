@@ -142,18 +142,15 @@ class SdkIntake(Intake):
         self.came_out: list[tuple[str, bytes]] = []  # of the record in the SDK's hands
 
     @override
-    def record(self, name: str, record: bytes, line: bytes) -> None:
+    def record(self, name: str, record: bytes, line: bytes | None = None) -> None:
         """Let the SDK transform one record; hand on what comes out."""
         if name == TEST_STREAM:
             super().record(name, record, line)
-        else:
-            self._transform(line)
-
-    @override
-    def batch_record(self, name: str, record: bytes) -> None:
-        """Let the SDK transform a record of a BATCH file like any other."""
-        text = b'{"type":"RECORD","stream":%b,"record":%b}'
-        self._transform(text % (json.dumps(name).encode(), record))
+            return
+        if line is None:
+            stream = json.dumps(name).encode()
+            line = b'{"type":"RECORD","stream":%b,"record":%b}' % (stream, record)
+        self._transform(line)
 
     def _transform(self, line: bytes) -> None:
         message = whole_record(line)

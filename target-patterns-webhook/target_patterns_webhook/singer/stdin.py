@@ -39,7 +39,7 @@ def blocks(
     ``wake`` is a descriptor that becomes readable when ``stopped`` has turned true.
 
     Raises:
-        MalformedError: a line has more than ``longest`` bytes.
+        MalformedError: a line has more than ``longest`` bytes, or cannot be read.
     """
     rest: list[bytes] = []
     held = 0
@@ -75,12 +75,17 @@ def _reads(
     _widen(descriptor)
     waiting = [descriptor] if wake is None else [descriptor, wake]
     while not stopped():
-        ready, _, _ = select.select(waiting, [], [])
-        if descriptor in ready and not stopped():
+        try:
+            ready, _, _ = select.select(waiting, [], [])
+            if descriptor not in ready or stopped():
+                continue
             read = os.read(descriptor, READ_BYTES)
-            if not read:
-                return
-            yield read
+        except OSError as error:
+            msg = f"it cannot be read ({error.strerror})"
+            raise MalformedError(msg) from None
+        if not read:
+            return
+        yield read
 
 
 def _widen(descriptor: int) -> None:

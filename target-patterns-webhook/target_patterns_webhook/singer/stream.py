@@ -23,7 +23,6 @@ class Stream:
         keys: Iterable[str],
         shape: Callable[[bytes], bytes | None] | None,
     ) -> None:
-        self.name = name
         self.keys = tuple(keys)
         self.shape = shape
         self.counter = metrics.record_counter(name)
@@ -33,6 +32,12 @@ class Stream:
         plain = first.isascii() and first.isprintable() and "\\" not in first
         self._start = first.encode() if plain and first.count('"') == 2 else b""  # noqa: PLR2004 - the two around the key
         self._decode = _decoder(self.keys)
+
+    def count(self) -> None:
+        """Count for the Singer metrics what came since the last call."""
+        if self.counted:
+            self.counter.increment(self.counted)
+            self.counted = 0
 
     def lacks(self, record: bytes) -> list[str]:
         """Return which key properties a record has not."""

@@ -37,8 +37,9 @@ ONE_SCHEMA = (
 class Validator(BaseJSONSchemaValidator):
     """Validates by the schema's own ``$schema``; without a true one, leniently.
 
-    Raises InvalidJSONSchema for what is no schema, also where a ``$ref`` leads nowhere
-    or a record meets a loop of them.
+    Raises:
+        InvalidJSONSchema: it is no schema, or a ``$ref`` leads nowhere or, as a
+            record shows, in a circle.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:

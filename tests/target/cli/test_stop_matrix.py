@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import threading
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,13 +23,13 @@ from target_patterns_webhook.cli.signals import Signals
 from target_patterns_webhook.errors import TargetError
 from target_patterns_webhook.target import TargetPatternsWebhook
 from tests.support.receiver import Receiver
-from tests.target.inside import logged
+from tests.target.inside import logged, own_handlers
 from tests.target.process import SCHEMA, record, start, state
 from tests.target.singer.test_input import batch_message
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.receiver import Request
@@ -200,17 +200,6 @@ class Judge:
             return "slow:0.05" if not self._way.refuses else self._way.refuses
         refused = self._count > AT and self._way.refuses and not self.over
         return self._way.refuses if refused else None
-
-
-@contextmanager
-def own_handlers() -> Iterator[None]:
-    """Give this process its signal handlers back: a run that was stopped keeps them."""
-    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def run_here(config: dict[str, object], source: Path, out: Any) -> int:  # noqa: ANN401 - a stream

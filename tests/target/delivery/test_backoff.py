@@ -55,7 +55,7 @@ def test_waits_spread_evenly_below_the_cap() -> None:
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1, exclude_max=True))
-def test_nobody_knocks_earlier_than_asked(asked: float, chance: float) -> None:
+def test_no_wait_is_shorter_than_asked(asked: float, chance: float) -> None:
     """Jitter on a Retry-After only ever adds, a second at most."""
     wait = Backoff(chance=lambda: chance).asked(asked)
 

@@ -1,4 +1,4 @@
-"""How many requests the crew has under way, at receivers of every temper."""
+"""How many requests the crew has in flight, at receivers of every temper."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def settled(simulation: Simulation) -> list[int]:
-    """Return how many were under way at each request of the run's second half."""
+    """Return how many were in flight at each request of the run's second half."""
     return [sent.in_flight for sent in simulation.log[len(simulation.log) // 2 :]]
 
 

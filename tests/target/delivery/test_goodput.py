@@ -85,7 +85,7 @@ def test_random_faults_leave_the_senders_busy(
     """Of requests failing at random the crew loses little more than these requests.
 
     At least 0.6 * (1 - p) of what the same senders deliver without faults. A fault that
-    takes longer than an answer costs that time too, whoever sends: there the senders
+    takes longer than an answer costs that time too, in any sender: there the senders
     are at least 0.6 times as busy as without faults.
     """
     clean = Run(fault, share=0, senders=senders, latency=latency)

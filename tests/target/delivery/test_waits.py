@@ -65,7 +65,7 @@ def test_a_wait_that_is_asked_for_again_and_again_grows(
 
 
 def test_a_bare_503_holds_every_sender() -> None:
-    """Without Retry-After nobody starts until the back-off is over, if none answers."""
+    """Without Retry-After nothing starts before the back-off or an acceptance."""
 
     def receive(simulation: Simulation, ids: list[int], size: int) -> Outcome:
         del ids, size
@@ -81,7 +81,7 @@ def test_a_bare_503_holds_every_sender() -> None:
     assert simulation.outbox.stats.waited_seconds > 1
 
 
-def test_an_acceptance_ends_a_hold_that_nobody_asked_for() -> None:
+def test_an_acceptance_ends_a_hold_of_our_own() -> None:
     """One 503 among four requests holds the others for no longer than an answer."""
     odd = iter([False] * 40 + [True])
 

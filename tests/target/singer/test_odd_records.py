@@ -99,7 +99,7 @@ def test_all_beside_nan_keeps_its_bytes() -> None:
 
 
 def test_a_state_with_nan_is_written_as_json() -> None:
-    """Whoever keeps the state can read it."""
+    """A state comes out as JSON that any program reads."""
     text = b'{"type":"STATE","value":{"a":NaN,"b":1.10}}\n'
     ended, _ = deliver(text)
 

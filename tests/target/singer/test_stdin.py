@@ -95,3 +95,12 @@ def test_the_longest_line_is_bounded() -> None:
     """Memory has a bound whatever comes: a line that is too long is refused."""
     with pytest.raises(MalformedError, match="it is longer than 0 MB"):
         list(blocks(io.StringIO("x" * 11), longest=10))
+
+
+def test_a_source_that_cannot_be_read_is_said_to_be_one() -> None:
+    """A disk that fails ends the run in one line, as a bad line does."""
+    with (
+        open("/proc/self/mem", "rb") as source,  # noqa: PTH123 - no address 0 is there
+        pytest.raises(MalformedError, match=r"cannot be read \(Input/output error\)"),
+    ):
+        list(blocks(source))
