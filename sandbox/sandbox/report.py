@@ -55,7 +55,7 @@ class Report:
             (f"received by {self.webhook}", self.received, ""),
             ("missing", self.missing, ""),
             ("duplicates", self.duplicates, ""),
-            ("late events", self.late, "taken in behind what had been delivered"),
+            ("late events", self.late, "ingested behind what had been delivered"),
             ("late events missing", self.late_missing, ""),
         ]
         if self.copies:

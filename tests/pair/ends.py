@@ -56,7 +56,7 @@ class Ends:
             rows: how many.
             first: the timestamp of the first of them.
             apart: the time between one and the next.
-            late: how much later than its timestamp each was taken in.
+            late: how much later than its timestamp each was ingested.
         """
         self._insert(
             rows,
@@ -65,7 +65,7 @@ class Ends:
         )
 
     def ingest_now(self, rows: int, *, first: datetime) -> None:
-        """Put events in that happened from `first` on and are taken in just now."""
+        """Put events in that happened from `first` on and are ingested just now."""
         stamp = f"fromUnixTimestamp64Micro({_micros(first)} + number * 1000000)"
         self._insert(rows, stamp, "now64(6)")
 

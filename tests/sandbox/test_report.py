@@ -55,7 +55,7 @@ def remote(sandbox: Sandbox) -> Remote:
 def capture(
     sandbox: Sandbox, uuid: str, timestamp: str = "now64(6)", event: str = "e"
 ) -> None:
-    """Put one event into PostHog's table, taken in now."""
+    """Put one event into PostHog's table, ingested now."""
     sandbox.sql(
         "insert into events (uuid, event, distinct_id, timestamp, created_at)"
         f" select '{uuid}', '{event}', 'd', {timestamp}, now64(6)"
@@ -158,7 +158,7 @@ def test_two_empty_ends_are_not_called_complete(both: Sandbox) -> None:
 
 
 def test_late_is_behind_what_had_arrived_by_then() -> None:
-    """An event taken in before the later one was delivered is not late."""
+    """An event ingested before the later one was delivered is not late."""
     received = [("a", 50, 100), ("b", None, 150), ("c", 40, 200)]
     posthog = [
         ("a", 50, 60, 1),

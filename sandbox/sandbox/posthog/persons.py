@@ -1,6 +1,6 @@
 """Whose event it is: distinct ids to persons, and what is set on them. Kept simple.
 
-An event keeps the person that it was taken in with; PostHog's own merges of past
+An event keeps the person that it was ingested with; PostHog's own merges of past
 events are not played.
 """
 

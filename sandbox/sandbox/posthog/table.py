@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # The engine, sort key and partition are PostHog's (posthog/models/event/sql.py).
 # So are copies of one event the rows of one day that share event, distinct_id and uuid,
 # and the version that stays is the newest by `_timestamp`, when Kafka had the event; a
-# row that is put in by SQL had it when it was taken in, in whatever order it is put in.
+# row that is put in by SQL had it when it was ingested, in whatever order it is put in.
 # `visible_at` is ours: when Kafka and the insert have brought the row to readers.
 _EVENTS = """
 create table if not exists events (

@@ -226,7 +226,7 @@ def test_a_first_run_reads_everything_that_has_settled() -> None:
 
 
 def test_the_two_passes_share_the_plane_between_them() -> None:
-    """Up to (B, U) what was taken in since C; after it, what was taken in before C'."""
+    """Up to (B, U) what was ingested since C; after it, what was ingested before C'."""
     assert READ.late_region(EVERYTHING, WINDOW, NOON) == Region(
         start=datetime(2026, 11, 14, 10, tzinfo=UTC),
         through=AT,

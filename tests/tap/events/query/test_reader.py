@@ -280,7 +280,7 @@ def test_a_followers_cycle_between_two_looks_back_costs_two_queries() -> None:
 
 
 def test_a_cycle_without_news_leaves_the_bookmark_and_writes_it_again() -> None:
-    """What settles later was taken in after the same C as before."""
+    """What settles later was ingested after the same C as before."""
     model = Model([event(0)], now=START + timedelta(hours=1))
     history = History(choose())
     history.run(model)
