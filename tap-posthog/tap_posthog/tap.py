@@ -61,7 +61,8 @@ class TapPostHog(Tap):
     @override
     def discover_streams(self) -> Sequence[Stream]:
         """Declare the streams; nothing is asked of the server."""
-        return [Events(self, output=self.output, read=self.read)]
+        given: dict[str, Any] = {"output": self.output, "read": self.read}
+        return [stream(self, **given) for stream in STREAMS.values()]
 
     @classmethod
     def builtin(cls) -> dict[str, Setting]:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import airbyte, cost, environment, goodput, pair, tap, target
+from tests.bench import cost, environment, goodput, others, pair, tap, target
 from tests.bench.ground import Ground
 from tests.bench.process import REPOSITORY
 from tests.bench.report import Report
@@ -22,7 +22,7 @@ SECTIONS = {
     "target": target.measure,
     "goodput": goodput.measure,
     "pair": pair.measure,
-    "airbyte": airbyte.measure,
+    "others": others.measure,
     "cost": cost.measure,
 }
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.bench import questions
 from tests.bench.ground import alternate, middle, receiver, replay, stats
 from tests.bench.picture import Curve, Panel, draw
 from tests.bench.process import Run, run
@@ -72,8 +73,10 @@ def measure(ground: Ground, report: Report) -> None:
             writings.append(write(ground, count))
         small = read(ground, sandbox, count, SMALL_PAGE)
         at_posthog(report, readings, small)
+        lead(report, readings[-1])
         quotas(report, readings[-1], small)
         waiting(ground, report, sandbox, count)
+        questions.measure(ground, report, sandbox, count)
     growth(report, readings, writings)
 
 
@@ -133,6 +136,27 @@ def at_posthog(report: Report, readings: list[Reading], small: Reading) -> None:
     report.ratio("requests / `page_size` events", ideal, 1.1, at_most=True)
     report.ratio("bytes read / one scan", last.nbytes / last.scan, 1.5, at_most=True)
     report.add("What it costs at PostHog", COST, table(head, rows))
+
+
+def lead(report: Report, one: Reading) -> None:
+    """Answer what a user asks first: how long, and how much of the budget."""
+    rows = [
+        [
+            f"{events // 10**6} million events",
+            f"{one.reader.requests_per_million * events / 1e6:,.0f}",
+            spelled(one.reader.seconds(events)),
+            f"{one.nbytes / one.events * events / 1e9:,.1f} GB",
+        ]
+        for events in BACKFILLS
+    ]
+    report.add(
+        "How long, and how much of my budget?",
+        f"At the defaults, over days of {one.events / 30:,.0f} events of 1.35 KB:"
+        " requests, the time they take at this machine's speed and PostHog's quotas,"
+        " and the bytes that PostHog reads for them. Computed from a million events.",
+        table(["", "requests", "time", "read at PostHog"], rows),
+        first=True,
+    )
 
 
 def quotas(report: Report, last: Reading, small: Reading) -> None:

@@ -32,8 +32,6 @@ Each table compares programs in one run, one after the other and again, and show
 run with the median time. Times are whole processes, start included. Events are about
 1.35 KB as Singer records. ClickHouse, the receiver and what is measured share the
 machine's cores.
-
-## Ratios
 """
 
 
@@ -65,6 +63,7 @@ class Report:
     """What is known so far."""
 
     ratios: list[Ratio] = field(default_factory=list)
+    lead: str = ""
     sections: list[str] = field(default_factory=list)
     pictures: dict[str, str] = field(default_factory=dict)
     airbyte_rate: float | None = None  # events/s, for what its backfill would take
@@ -75,10 +74,14 @@ class Report:
         """Add a figure that the pair is held to."""
         self.ratios.append(Ratio(what, value, wanted, at_most))
 
-    def add(self, title: str, *parts: str) -> None:
-        """Add a section."""
-        self.sections.append("\n\n".join([f"## {title}", *parts]))
-        print(f"\n{self.sections[-1]}", flush=True)  # noqa: T201 - seen while it runs
+    def add(self, title: str, *parts: str, first: bool = False) -> None:
+        """Add a section, or the one that comes before all others."""
+        text = "\n\n".join([f"## {title}", *parts])
+        if first:
+            self.lead = text
+        else:
+            self.sections.append(text)
+        print(f"\n{text}", flush=True)  # noqa: T201 - seen while it runs
 
     def write(self, folder: Path) -> None:
         """Write the page and its pictures."""
@@ -96,7 +99,9 @@ class Report:
             ["", "measured", "wanted", "reached"],
             [ratio.cells() for ratio in self.ratios],
         )
-        return "\n\n".join([head.rstrip(), ratios, *self.sections]) + "\n"
+        lead = [self.lead] if self.lead else []
+        ratios = f"## Ratios\n\n{ratios}"
+        return "\n\n".join([head.rstrip(), *lead, ratios, *self.sections]) + "\n"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -247,11 +247,13 @@ def _rows(response: Response) -> list[RestRow]:
         raise ValueError(msg) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Lone surrogates, which the fast decoder refuses, and broken UTF-8.
-        answer = raw_json.loads(body.decode("utf-8", "replace"))
-        if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
+        decoded = raw_json.loads(body.decode("utf-8", "replace"))
+        if not isinstance(decoded, dict) or not isinstance(
+            decoded.get("results"), list
+        ):
             msg = "the answer has no results"
             raise ValueError(msg) from None  # noqa: TRY004 - as above
-        return [_row(_encoded(entry)) for entry in answer["results"]]
+        return [_row(_encoded(entry)) for entry in decoded["results"]]
 
 
 def _encoded(entry: dict[str, Any]) -> _Cells:

@@ -84,7 +84,7 @@ class Settings:
         given["api_key"] = _api_key(OWN["api_key"], given["api_key"])
         given["base_url"] = _base_url(OWN["base_url"], given["base_url"])
         for name in ("start_at", "end_at"):
-            given[name] = _instant(OWN[name], given[name])
+            given[name] = _timestamp(OWN[name], given[name])
         if given["project_id"] is None:
             OWN["project_id"].refuse(None)
         settings = cls(
@@ -164,7 +164,7 @@ def _right_cloud(host: str) -> str | None:
     return None
 
 
-def _instant(setting: Setting, text: str | None) -> datetime | None:
+def _timestamp(setting: Setting, text: str | None) -> datetime | None:
     """Read a point in time; without an offset it is UTC. None where there is none."""
     if text is None:
         return None

@@ -189,7 +189,7 @@ class Outbox:
             return self._accept(chunk)
         chunk.unpair()
         if len(chunk.records) == 1:
-            return self._rejections.refused(chunk, outcome)
+            return self._rejections.rejected_alone(chunk, outcome)
         if verdict is Verdict.TOO_LARGE:
             self._shrink(chunk)
         else:

@@ -69,7 +69,7 @@ class Rejections:
         held, self.held = self.held, []
         return held if self._keep else []
 
-    def refused(self, chunk: Chunk, outcome: Outcome) -> list[Rejection]:
+    def rejected_alone(self, chunk: Chunk, outcome: Outcome) -> list[Rejection]:
         """Judge a single record that is refused. Return it if it is to be put aside."""
         batch, record = chunk.batch, chunk.records[0]
         key = key_of(record, self._keys(chunk.stream))

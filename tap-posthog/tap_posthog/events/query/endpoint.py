@@ -119,11 +119,11 @@ class QuerySource:
         return self._client.call(request, parse, divisible=divisible)
 
     def _results(self, response: Response) -> list[list[Any]]:
-        answer = raw_json.loads(response.body.decode("utf-8", "replace"))
-        if isinstance(answer, dict):
-            self._check(answer.get("error"))
-            if isinstance(answer.get("results"), list):
-                return cast("list[list[Any]]", answer["results"])
+        decoded = raw_json.loads(response.body.decode("utf-8", "replace"))
+        if isinstance(decoded, dict):
+            self._check(decoded.get("error"))
+            if isinstance(decoded.get("results"), list):
+                return cast("list[list[Any]]", decoded["results"])
         msg = "the answer has no results"
         raise ValueError(msg)
 
