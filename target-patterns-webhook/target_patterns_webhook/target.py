@@ -35,6 +35,7 @@ from target_patterns_webhook.singer.intake import Intake
 from target_patterns_webhook.singer.messages import whole
 from target_patterns_webhook.singer.sdk_sink import (
     ASKS_FOR_MORE,
+    RESHAPES,
     SdkIntake,
     WebhookSink,
 )
@@ -156,6 +157,7 @@ class TargetPatternsWebhook(Target):
         wiring["storage"] = storage.get("params") or {}
         if not any(self.config.get(name) for name in ASKS_FOR_MORE):
             return Intake(self.settings, **wiring)
+        wiring["reshaped"] = any(self.config.get(name) for name in RESHAPES)
         self.sdk_intake = SdkIntake(self.settings, transformer=self, **wiring)
         return self.sdk_intake
 

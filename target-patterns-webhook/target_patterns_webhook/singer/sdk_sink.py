@@ -27,9 +27,7 @@ from target_patterns_webhook.singer.schemas import Schema, for_sdk
 from target_patterns_webhook.singer.validator import Validator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from singer_sdk.mapper import PluginMapper
+    from collections.abc import Sequence
 
     from target_patterns_webhook.settings.settings import Settings
 
@@ -46,14 +44,6 @@ class Transformer(Protocol):
     """A target as this path needs it: the SDK's methods, and where records come out."""
 
     sdk_intake: SdkIntake
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The settings, as the SDK has read them."""
-
-    @property
-    def mapper(self) -> PluginMapper:
-        """What holds the stream maps."""
 
     def process_sdk_schema(self, message: dict[str, Any]) -> None:
         """Announce a stream to the SDK's mapper and sinks."""
@@ -135,10 +125,12 @@ class SdkIntake(Intake):
         settings: Settings,
         *,
         transformer: Transformer,
+        reshaped: bool,
         **wiring: Any,  # noqa: ANN401 - as Intake's
     ) -> None:
         super().__init__(settings, **wiring)
         self._transformer = transformer
+        self._reshaped = reshaped
         self.came_out: list[tuple[str, bytes]] = []  # of the record in the SDK's hands
 
     @override
@@ -155,7 +147,7 @@ class SdkIntake(Intake):
     def _transform(self, line: bytes) -> None:
         message = whole_record(line)
         name = message["stream"]
-        if name not in self._transformer.mapper.stream_maps:
+        if name not in self.key_names:
             raise self.no_schema(name)
         self.as_json(line)  # counts what the SDK writes as null
         self.came_out.clear()
@@ -179,8 +171,7 @@ class SdkIntake(Intake):
     @override
     def announce(self, name: str, schema: Schema, keys: list[str]) -> None:
         """Let the SDK make sinks for a stream, or for what its map makes of it."""
-        reshaped = any(self._transformer.config.get(each) for each in RESHAPES)
-        given = for_sdk(schema, keys, reshaped=reshaped)
+        given = for_sdk(schema, keys, reshaped=self._reshaped)
         message = {"stream": name, "schema": given, "key_properties": keys}
         try:
             self._transformer.process_sdk_schema(message)
