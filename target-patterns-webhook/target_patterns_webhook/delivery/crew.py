@@ -135,9 +135,11 @@ class Delivery:
         """
         outbox = self._outbox
         with self._lock:
+            opened = outbox.batcher.opened
             if outbox.add(stream, records):
                 self._work.notify()
-            self._state_writer.nudge()  # a batch that was opened may be due first
+            if outbox.batcher.opened != opened:
+                self._state_writer.nudge()  # it may be the first that is due
             if outbox.full or outbox.failure is not None:
                 self._await_room()
 

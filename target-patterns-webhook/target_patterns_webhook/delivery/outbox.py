@@ -93,7 +93,8 @@ class Outbox:
         self.stats.read += len(records)
         self.bytes += _memory(records)
         something = self._put(self.batcher.add(stream, records, self._clock()))
-        self._note_oldest()
+        if self.stats.oldest_since is None:  # else an older one is held
+            self._note_oldest()
         return something
 
     def mark(self, state: bytes) -> None:
