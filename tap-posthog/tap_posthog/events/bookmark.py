@@ -1,7 +1,6 @@
 """The bookmark: what has been emitted, on two clocks, and what is left to a run.
 
-Owns the state's shape and the one invariant. Pure: no network, no clock, no order of
-reading.
+Owns the state's shape and the one invariant. Pure: no network, clock, order of reading.
 
     everything in the scope with (timestamp, uuid) <= at
     and created_at < ingested_before has been emitted
@@ -9,7 +8,7 @@ reading.
 `at` is (B, U) and `ingested_before` is C. Three more fields say where the emitted set
 is more, or less, than that rectangle: `late`, inside an interrupted late pass,
 `postponed`, while a follower leaves late arrivals for a later cycle, and `widening`,
-while what the settings ask for beyond an older scope is read.
+while an older scope is widened. `files` and `export` are `exports/marks.py`'s.
 
 Every state is whole: each key is there, so that a state that Meltano merges over an
 older one means what it means alone. Its merge descends into objects, and fails where an
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_posthog import timestamps
 from tap_posthog.events import state_fields as fields
+from tap_posthog.events.exports.marks import Export, Files
 from tap_posthog.events.region import Key, Region
 from tap_posthog.events.scope import Scope
 
@@ -60,6 +60,11 @@ class Widening:
     scope: Scope  # the old one, of which everything has been emitted
     after: Key | None = None
 
+    def to_state(self) -> list[dict[str, Any]]:
+        """Write it alone in a list."""
+        after = self.after and list(self.after)
+        return [{"scope": self.scope.to_state(), "after": after}]
+
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
@@ -72,6 +77,8 @@ class Bookmark:
     ledger: Mapping[str, int] = field(default_factory=dict)
     scope: Scope | None = None  # None: not known, as in a state of an older form
     widening: Widening | None = None
+    files: Files | None = None
+    export: Export | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Bookmark:
@@ -115,6 +122,8 @@ class Bookmark:
             )
             if widening
             else None,
+            Files.from_state(fields.part(state, "files")),
+            Export.from_state(fields.part(state, "export")),
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -135,15 +144,9 @@ class Bookmark:
                     "after": postponed.after and [*postponed.after],
                 }
             ],
-            "widening": self.widening
-            and [
-                {
-                    "scope": self.widening.scope.to_state(),
-                    "after": self.widening.after and list(self.widening.after),
-                }
-            ],
-            "files": None,
-            "export": None,
+            "widening": self.widening and self.widening.to_state(),
+            "files": self.files and self.files.to_state(),
+            "export": self.export and self.export.to_state(),
             "ledger": [list(hour) for hour in sorted(self.ledger.items())],
             "scope": self.scope and self.scope.to_state(),
         }

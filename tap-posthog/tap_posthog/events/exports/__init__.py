@@ -1,0 +1,1 @@
+"""What PostHog exported: windows of files as a source of events."""
