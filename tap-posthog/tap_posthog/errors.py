@@ -79,5 +79,9 @@ class AuditError(TapError):
     exit_code = 4  # an orchestrator may tell a gap from other errors
 
 
+class FilesError(TapError):
+    """Exported files cannot be listed or read, or are not what they should be."""
+
+
 class OutputError(TapError):
     """The program that read the tap's output has gone, or the disk is full."""

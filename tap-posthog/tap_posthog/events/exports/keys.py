@@ -113,12 +113,14 @@ def windows(
     for span in {*parts, *manifests}:
         given = manifests.get(span)
         listed = _listed(given, manifest) if given else None
-        made.append(_window(span, parts.get(span, []), listed, always_manifest))
+        made.append(
+            _window(span, parts.get(span, []), listed, always_manifest=always_manifest)
+        )
     return sorted(made, key=lambda each: (each.end, each.start))
 
 
 def _window(
-    span: Span, parts: list[Part], listed: list[str] | None, always_manifest: bool
+    span: Span, parts: list[Part], listed: list[str] | None, *, always_manifest: bool
 ) -> Window:
     """Say what of a window's files counts, and whether that is all of it."""
     if listed is not None:

@@ -48,7 +48,9 @@ class Event(NamedTuple):
         return (spell(self.timestamp), self.uuid, *times)
 
 
-def event(created: float, lateness: float, lag: float) -> tuple[datetime, ...]:
+def event(
+    created: float, lateness: float, lag: float
+) -> tuple[datetime, datetime, datetime]:
     """Place an event by hours, and by the seconds between its last two clocks."""
     at = START + timedelta(seconds=round(created * 3600))
     ts = at - timedelta(seconds=round(lateness * 3600))
@@ -63,7 +65,7 @@ lateness = st.one_of(
 lags = st.one_of(st.floats(-60, 59), st.sampled_from([-60.0, 0.0, 59.0]))
 events = st.lists(
     st.builds(event, st.floats(0, HOURS - 1), lateness, lags), max_size=60
-).map(lambda made: [Event(*each, f"{n:04}") for n, each in enumerate(made)])  # type: ignore[call-arg]
+).map(lambda made: [Event(*each, f"{n:04}") for n, each in enumerate(made)])
 
 
 @dataclass
