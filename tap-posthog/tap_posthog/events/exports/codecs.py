@@ -49,8 +49,8 @@ def _unpacked(read: Callable[[int], bytes], codec: str) -> Iterator[bytes]:
         return _brotli(read)
     if codec:
         msg = (
-            f"JSONLines files with .{codec} cannot be read: PostHog makes none; set the "
-            "export's format to Parquet"
+            f"JSONLines files with .{codec} cannot be read: PostHog makes none; set "
+            "the export's format to Parquet"
         )
         raise ConfigError(msg)
     return iter(lambda: read(READ), b"")
@@ -76,9 +76,9 @@ def _members(read: Callable[[int], bytes]) -> Iterator[bytes]:
                     member, begun = open_(GZIP), False
                 else:
                     break
-        if size >= READ:
-            yield b"".join(made)
-            made, size = [], 0
+            if size >= READ:
+                yield b"".join(made)
+                made, size = [], 0
     if begun:
         raise EOFError
     yield b"".join(made)

@@ -19,7 +19,9 @@ from tap_posthog.errors import ConfigError, FilesError
 from tap_posthog.events.exports.keys import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from typing_extensions import Buffer
 
 TRIES = 5  # of one range, beside obstore's own
 CHUNK = 4 << 20  # bytes of a range
@@ -40,7 +42,7 @@ def obstore() -> Any:  # noqa: ANN401 - a module that may be missing
         import obstore  # noqa: PLC0415 - an extra
         import obstore.exceptions  # noqa: PLC0415
         import obstore.store  # noqa: PLC0415
-        import pyarrow as _  # noqa: F401, ICN001, PLC0415
+        import pyarrow  # noqa: F401, ICN001, PLC0415
     except ImportError:
         raise ConfigError(MISSING) from None
     return obstore
@@ -60,23 +62,18 @@ class Store:
         self.scheme = parts.scheme
         self.shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
         given = dict(options or {})
-        client = {"client_options": given.pop("client_options", None)}
+        folder = Path(unquote(parts.path))
+        if parts.scheme == "file" and not folder.is_dir():
+            msg = f"files_url: there is no folder {folder}"
+            raise ConfigError(msg)
         try:
             if parts.scheme == "file":
-                folder = Path(unquote(parts.path))
-                if not folder.is_dir():
-                    msg = f"files_url: there is no folder {folder}"
-                    raise ConfigError(msg)
                 self._prefix = ""
                 self._store = self._obstore.store.LocalStore(folder)
             else:
                 self._prefix = unquote(parts.path).strip("/")
                 root = f"{parts.scheme}://{parts.netloc}"
-                self._store = self._obstore.store.from_url(
-                    root, **given, **{k: v for k, v in client.items() if v}
-                )
-        except ConfigError:
-            raise
+                self._store = self._obstore.store.from_url(root, **given)
         except Exception:  # noqa: BLE001 - whatever it is, it may show a key
             msg = (
                 f"files_options: obstore takes none of this kind for {parts.scheme}://;"
@@ -127,7 +124,8 @@ class Store:
             got = self._obstore.get(self._store, stored.key, options=options)
             return bytes(got.bytes())
 
-        return self._tried(f"read ({stored.key})", part)
+        found: bytes = self._tried(f"read ({stored.key})", part)
+        return found
 
     def _tried(self, what: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401
         errors = self._obstore.exceptions
