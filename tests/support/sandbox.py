@@ -80,6 +80,10 @@ class Sandbox:
         ]
         return rows
 
+    def put(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Put rows into a table that HogQL names; newer ones replace older ones."""
+        self._control("PUT", f"posthog/tables/{table}", rows)
+
     def behave(self, **patch: object) -> None:
         """Turn switches of PostHog's side."""
         self._control("PATCH", "posthog/behaviour", patch)
