@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sandbox.posthog import access, capture
+from sandbox.posthog import capture
 from sandbox.posthog.behaviour import Behaviour
 from sandbox.posthog.control_api import ControlApi
 from sandbox.posthog.events_list import EventsList
 from sandbox.posthog.limits import Limits
+from sandbox.posthog.lists.api import ListsApi
+from sandbox.posthog.lists.objects import OBJECTS
 from sandbox.posthog.query import QueryEndpoint
 from sandbox.posthog.schema.catalogue import STORED
 from sandbox.posthog.state import State
@@ -34,7 +35,7 @@ def routes(data: Path, control: Control) -> list[Route]:
 
     It is emptied on the control's reset, closed when the sandbox stops.
     """
-    state = State(control.open(Table(data / "clickhouse", STORED)))
+    state = State(control.open(Table(data / "clickhouse", (*STORED, OBJECTS))))
     query, events = QueryEndpoint(state), EventsList(state)
     taken = capture.CaptureEndpoint(state)
 
@@ -44,22 +45,16 @@ def routes(data: Path, control: Control) -> list[Route]:
         state.limits = Limits()
         query.forget()
 
-    async def projects(request: Request) -> Response:
-        access.authenticate(request)
-        project = {
-            "id": access.PROJECT,
-            "name": "Sandbox",
-            "timezone": state.behaviour.project_timezone,
-        }
-        page = {"count": 1, "next": None, "previous": None, "results": [project]}
-        return JSONResponse(page)
-
     control.on_reset(reset)
     return [
         *_both("/api/projects/{project}/query", query.__call__, "POST"),
         *_both("/api/projects/{project}/events", events.get, "GET"),
         *_both("/api/projects/{project}/events/{uuid}", events.one, "GET"),
-        *_both("/api/projects", projects, "GET"),
+        *(
+            route
+            for at, endpoint in ListsApi(state).paths()
+            for route in _both(at, endpoint, "GET")
+        ),
         *(route for at in capture.PATHS for route in _both(at, taken.__call__, "POST")),
         *ControlApi(state).routes(),
     ]

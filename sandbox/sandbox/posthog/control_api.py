@@ -9,6 +9,7 @@ from chdb import ChdbError
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.posthog.lists import objects as lists
 from sandbox.posthog.schema.catalogue import TABLES
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class ControlApi:
         return [
             Route("/sandbox/posthog/sql", self.sql, methods=["POST"]),
             Route("/sandbox/posthog/tables/{table}", self.rows, methods=["PUT"]),
+            Route("/sandbox/posthog/lists/{kind}", self.objects, methods=["PUT"]),
             Route(
                 "/sandbox/posthog/behaviour", self.behaviour, methods=["GET", "PATCH"]
             ),
@@ -60,6 +62,18 @@ class ControlApi:
             await self._state.table.put(lines, table.stored.name)
         except (ChdbError, ValueError) as exc:  # Unicode's are such
             return JSONResponse({"error": str(exc)}, 400)
+        return JSONResponse({})
+
+    async def objects(self, request: Request) -> Response:
+        """Put objects into a REST list; the same id replaces, `_gone` ends one."""
+        kind = request.path_params["kind"]
+        if kind not in lists.KINDS:
+            return JSONResponse({"error": "there is no such list"}, 404)
+        try:
+            given = msgspec.json.decode(await request.body(), type=list[lists.Object])
+            await lists.put(self._state, kind, given)
+        except (KeyError, ValueError) as exc:  # msgspec's and Unicode's are such
+            return JSONResponse({"error": f"no list of objects with id: {exc}"}, 400)
         return JSONResponse({})
 
     async def behaviour(self, request: Request) -> Response:

@@ -69,7 +69,7 @@ class QueryEndpoint:
         if not behaviour.query_endpoint:  # an old self-hosted server
             msg = "Endpoint not found."
             raise errors.not_found(msg)
-        key = access.authorize(request)
+        key = access.authorize(request, behaviour)
         self._state.limits.throttle(key, behaviour)
         body = _body(await request.body())
         query = body["query"]
