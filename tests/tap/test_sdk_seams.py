@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 READ = [
     (Stream._sync_records, "8928dc7f50e9bf57"),  # noqa: SLF001 - what is replaced
+    (Stream._sync_batches, "a42df0f3a08779dc"),  # noqa: SLF001 - what is replaced
     (
         Stream.sync,
         "6b4262dcdddf22b4",
