@@ -71,6 +71,7 @@ def test_the_tap_replaces_no_more_than_that() -> None:
         }
 
     assert ours == {
+        "_sync_batches",
         "_sync_records",
         "_write_state_message",
         "_validate_config",
