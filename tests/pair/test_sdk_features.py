@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +12,9 @@ import pytest
 from tests.pair.ends import START
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.pair.ends import Ends
 
+ROOT = Path(__file__).parents[2]
 ROWS = 1500
 
 MAPS = {
@@ -80,10 +81,9 @@ def test_batch_files_pass_from_tap_to_target(
     """Records that the tap leaves in files all arrive, and no file stays."""
     ends.ingest(ROWS)
     files = tmp_path / "files"
-    batches = {
-        "encoding": {"format": "jsonl", "compression": compression},
-        "storage": {"root": files.as_uri(), "prefix": "events-"},
-    }
+    batches = commented()
+    batches["encoding"]["compression"] = compression
+    batches["storage"] |= {"root": files.as_uri(), "prefix": "events-"}
     pipe = ends.pipe(ends.tap(batch_config=batches))
     run = pipe.run()
     first = ends.arrived()
@@ -110,6 +110,13 @@ def test_records_that_a_stream_map_changes_are_no_files(
     assert {json.loads(each)["distinct_id"] for each in ends.records()} == {"nobody"}
     assert not (tmp_path / "files").exists()
     assert "batch_config is not used" in run.said["tap"]
+
+
+def commented() -> dict[str, Any]:
+    """Return the `batch_config` that `meltano.yml` offers in a comment."""
+    text = (ROOT / "meltano.yml").read_text()
+    (line,) = re.findall(r"^ +# batch_config: '(.*)'$", text, re.MULTILINE)
+    return dict(json.loads(line))
 
 
 def names(ends: Ends) -> list[list[str]]:
