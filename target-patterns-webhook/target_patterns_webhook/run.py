@@ -17,6 +17,7 @@ from target_patterns_webhook.http.probe import probe
 from target_patterns_webhook.monitor import Monitor
 from target_patterns_webhook.progress import Progress
 from target_patterns_webhook.raw_json import MalformedError
+from target_patterns_webhook.singer.batch_folders import BatchFolders
 from target_patterns_webhook.singer.intake import BatchInterruptedError
 from target_patterns_webhook.singer.stdin import blocks
 
@@ -47,11 +48,13 @@ class Run:
             write_state=self._write_state,
             keys=lambda stream: self._intake.key_names.get(stream, ()),
         )
+        self._folders = BatchFolders()
         self._intake = make_intake(
             add=self._delivery.add,
             mark=self._delivery.mark,
             probe=self._probe,
             stopped=self._stopped,
+            folders=self._folders,
         )
         self._progress = Progress(self._delivery.stats, self._intake)
         self._monitor = Monitor(
@@ -82,6 +85,7 @@ class Run:
                 stack.enter_context(self._delivery)
                 stack.enter_context(self._monitor)
                 self._deliver(source)
+            self._folders.finish()
         except BaseException:
             self.say_how_it_went()
             raise
@@ -144,6 +148,7 @@ class Run:
             else:
                 write_whole(buffer, state + b"\n")
             self._out.flush()
+            self._folders.written(state)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is closed"
             msg = f"A state could not be written to standard output ({reason})."

@@ -5,6 +5,7 @@ Meltano's plugins are the programs under test themselves; it installs nothing.
 
 from __future__ import annotations
 
+import json
 import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ HEAD = ["", "events/s", "time", "processor", "peak memory"]
 TAP, TARGET, PIPE = "tap alone", "target alone", "shell pipe"
 MELTANO = "`meltano run`"
 SMALL = f"{MELTANO}, `elt.buffer_size` 10 MiB"
+FILES = f"{MELTANO}, `batch_config`"
 YAML = """
 project_id: 2f0f1a5e-6a3b-4d0e-9c55-1f4d3b0a9e21
 default_environment: bench
@@ -40,7 +42,11 @@ plugins:
     executable: {programs}/tap-posthog
     capabilities: [catalog, discover, state]
     select: [events.*]
+    settings: [{{name: batch_config, kind: string}}]
     config: {{base_url: "{url}", api_key: {key}, project_id: "{id}", start_at: "{at}"}}
+  - name: tap-posthog-files
+    inherit_from: tap-posthog
+    config: {{batch_config: '{batches}'}}
   loaders:
   - name: target-patterns-webhook
     namespace: target_patterns_webhook
@@ -77,6 +83,7 @@ def measure(ground: Ground, report: Report) -> None:
             PIPE: partial(deliver, pipe, hook, count),
             MELTANO: meltano,
             SMALL: partial(meltano, MELTANO_ELT_BUFFER_SIZE="10485760"),
+            FILES: partial(meltano, tap="tap-posthog-files"),
         }
         meltano()  # its database, and the tap's answers
         done = {
@@ -106,21 +113,27 @@ def project(ground: Ground, posthog: str, hook: str) -> None:
         key=API_KEY,
         id=PROJECT,
         at=f"{ground.start:%Y-%m-%dT%H:%M:%SZ}",
+        batches=json.dumps(batch_config(ground)),
     )
     (ground.folder / "meltano.yml").write_text(text)
 
 
+def batch_config(ground: Ground) -> dict[str, Any]:
+    """Ask for plain files in a folder of the bench's own."""
+    root = (ground.folder / "batches").as_uri()
+    return {"encoding": {"format": "jsonl"}, "storage": {"root": root}}
+
+
 def through_meltano(
-    ground: Ground, hook: str, count: int, *options: str, **env: str
+    ground: Ground,
+    hook: str,
+    count: int,
+    *options: str,
+    tap: str = "tap-posthog",
+    **env: str,
 ) -> Run:
     """Move what is new through Meltano, or everything with `--full-refresh`."""
-    argv = [
-        str(BIN / "meltano"),
-        "run",
-        *options,
-        "tap-posthog",
-        "target-patterns-webhook",
-    ]
+    argv = [str(BIN / "meltano"), "run", *options, tap, "target-patterns-webhook"]
     return deliver(argv, hook, count, cwd=ground.folder, env=env)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.pair.ends import START
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.pair.ends import Ends
     from tests.pair.pipe import Pipe
 
@@ -44,15 +46,48 @@ def test_many_kills_lose_nothing(
     kill_and_resume(ends, victims, kills=10, rows=20_000, seed=seed)
 
 
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_a_kill_between_batch_files_loses_nothing(
+    ends: Ends, tmp_path: Path, victims: tuple[str, ...]
+) -> None:
+    """The same where records pass in files; and no file is left in the end."""
+    batches = batch_files(tmp_path)
+    kill_and_resume(ends, victims, kills=1, rows=2_000, seed=2, batch_config=batches)
+    assert not list((tmp_path / "files").iterdir())
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_many_kills_between_batch_files_lose_nothing(
+    ends: Ends, tmp_path: Path, victims: tuple[str, ...]
+) -> None:
+    """Fifty kills, and no file is left in the end."""
+    batches = batch_files(tmp_path)
+    kill_and_resume(ends, victims, kills=50, rows=50_000, seed=3, batch_config=batches)
+    assert not list((tmp_path / "files").iterdir())
+
+
+def batch_files(folder: Path) -> dict[str, Any]:
+    """Return a `batch_config` with files under a folder."""
+    root = (folder / "files").as_uri()
+    return {"encoding": {"format": "jsonl"}, "storage": {"root": root}}
+
+
 def kill_and_resume(
-    ends: Ends, victims: tuple[str, ...], *, kills: int, rows: int, seed: int
+    ends: Ends,
+    victims: tuple[str, ...],
+    *,
+    kills: int,
+    rows: int,
+    seed: int,
+    **settings: object,
 ) -> None:
     """Kill so many runs, each at a random place, then let one run to its end."""
     rng = random.Random(seed)  # noqa: S311 - chance, not secrecy
     share = rows // kills
     ends.sandbox.behave(latency_seconds=0.05)
     pipe = ends.pipe(
-        ends.tap(page_size=PAGE),
+        ends.tap(page_size=PAGE, **settings),
         ends.target(batch_size_rows=BATCH, max_parallel_requests=SENDERS),
     )
     for round_ in range(kills):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +12,9 @@ import pytest
 from tests.pair.ends import START
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.pair.ends import Ends
 
+ROOT = Path(__file__).parents[2]
 ROWS = 1500
 
 MAPS = {
@@ -73,25 +74,49 @@ def test_flattening_lifts_properties(ends: Ends, side: str) -> None:
         assert json.loads(record["properties__nested__a"]) == [1, None, "x"]
 
 
-def test_batch_files_pass_from_tap_to_target(ends: Ends, tmp_path: Path) -> None:
-    """Records that the tap leaves in files, as BATCH messages say, all arrive."""
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_batch_files_pass_from_tap_to_target(
+    ends: Ends, tmp_path: Path, compression: str
+) -> None:
+    """Records that the tap leaves in files all arrive, and no file stays."""
     ends.ingest(ROWS)
     files = tmp_path / "files"
-    files.mkdir()
-    batches = {
-        "encoding": {"format": "jsonl", "compression": "gzip"},
-        "storage": {"root": files.as_uri(), "prefix": "events-"},
-        "batch_size": 400,
-    }
+    batches = commented()
+    batches["encoding"]["compression"] = compression
+    batches["storage"] |= {"root": files.as_uri(), "prefix": "events-"}
     pipe = ends.pipe(ends.tap(batch_config=batches))
-    pipe.run()
+    run = pipe.run()
     first = ends.arrived()
     ends.ingest_now(50, first=START)
     pipe.run()
 
     assert len(first) == first.total() == ROWS
     assert ends.arrived() == dict.fromkeys(ends.sent(), 1)
-    assert list(files.glob("events-*"))
+    assert not list(files.iterdir()), run.last_words
+
+
+def test_records_that_a_stream_map_changes_are_no_files(
+    ends: Ends, tmp_path: Path
+) -> None:
+    """They go as RECORD messages, as maps apply to these only; one line says so."""
+    ends.ingest(ROWS)
+    batches = {
+        "encoding": {"format": "jsonl"},
+        "storage": {"root": (tmp_path / "files").as_uri()},
+    }
+    maps = {"events": {"distinct_id": "'nobody'"}}
+    run = ends.pipe(ends.tap(batch_config=batches, stream_maps=maps)).run()
+
+    assert {json.loads(each)["distinct_id"] for each in ends.records()} == {"nobody"}
+    assert not (tmp_path / "files").exists()
+    assert "batch_config is not used" in run.said["tap"]
+
+
+def commented() -> dict[str, Any]:
+    """Return the `batch_config` that `meltano.yml` offers in a comment."""
+    text = (ROOT / "meltano.yml").read_text()
+    (line,) = re.findall(r"^ +# batch_config: '(.*)'$", text, re.MULTILINE)
+    return dict(json.loads(line))
 
 
 def names(ends: Ends) -> list[list[str]]:

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
         ),
         pytest.param("select event + 1 from events", "Illegal types", id="types"),
         pytest.param(
-            "select a.uuid from events a join events b on a.uuid = b.uuid",
-            "does not know",
+            "select uuid from events a join events b on a.uuid = b.uuid",
+            "Ambiguous query",
             id="join",
         ),
         pytest.param("select {x}", "Placeholder", id="placeholder"),

@@ -80,6 +80,23 @@ class Sandbox:
         ]
         return rows
 
+    def put(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Put rows into a table that HogQL names; newer ones replace older ones."""
+        self._control("PUT", f"posthog/tables/{table}", rows)
+
+    def put_list(self, kind: str, objects: list[dict[str, Any]]) -> None:
+        """Put objects into a REST list; the same id replaces, `_gone` ends one."""
+        self._control("PUT", f"posthog/lists/{kind}", objects)
+
+    def get(self, path: str, *, key: str = API_KEY, **asked: Any) -> Response:  # noqa: ANN401 - passed on
+        """Get one of PostHog's own paths as an API client would."""
+        return requests.get(
+            path if path.startswith("http") else f"{self.url}/api/{path}",
+            params={name: str(value) for name, value in asked.items()},
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=300,
+        )
+
     def behave(self, **patch: object) -> None:
         """Turn switches of PostHog's side."""
         self._control("PATCH", "posthog/behaviour", patch)

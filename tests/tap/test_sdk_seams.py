@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 READ = [
     (Stream._sync_records, "8928dc7f50e9bf57"),  # noqa: SLF001 - what is replaced
+    (Stream._sync_batches, "a42df0f3a08779dc"),  # noqa: SLF001 - what is replaced
     (
         Stream.sync,
         "6b4262dcdddf22b4",
@@ -70,6 +71,7 @@ def test_the_tap_replaces_no_more_than_that() -> None:
         }
 
     assert ours == {
+        "_sync_batches",
         "_sync_records",
         "_write_state_message",
         "_validate_config",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from target_patterns_webhook.progress import Progress
 from target_patterns_webhook.settings.settings import Settings
+from target_patterns_webhook.singer.batch_folders import BatchFolders
 from target_patterns_webhook.singer.intake import Intake
 from target_patterns_webhook.stats import Stats
 from tests.support.receiver import Receiver
@@ -30,6 +31,7 @@ def new_intake() -> Intake:
         probe=lambda: None,
         stopped=lambda: False,
         storage={},
+        folders=BatchFolders(),
     )
 
 

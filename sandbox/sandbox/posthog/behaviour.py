@@ -9,6 +9,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 
+class Key(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a personal API key may do: scopes, and where; empty is everywhere."""
+
+    scopes: list[str]
+    scoped_teams: list[int] = []
+    scoped_organizations: list[str] = []
+
+
 class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The switches and their defaults. PostHog's own quotas are off until asked for."""
 
@@ -26,7 +34,16 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     retry_after: bool = True
     read_budget_bytes: int | None = None
     read_budget_refill_per_second: float = 0
-    hidden: str | None = None
+    hidden: str | None = None  # events that count() sees and no SELECT shows
+    hidden_rows: dict[str, str] = {}  # the same by HogQL's name of another table
+    restricted: dict[str, str] = {}  # rows that access control leaves out, by table
+    missing_tables: tuple[str, ...] = ()
+    denied_tables: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()  # as persons.last_seen_at
+    flag_evaluations_mode: int = 1  # 0: in events; 1: in both; 2: in their own table
+    keys: dict[str, Key] = {}  # beside the sandbox's own
+    current_key_endpoint: bool = True
+    definitions_time_out: bool = False
     query_endpoint: bool = True
     events_list_max: int = 1000
     org_quota_exceeded: bool = False

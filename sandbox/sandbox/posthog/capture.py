@@ -1,10 +1,11 @@
-"""Capture: what PostHog's clients send becomes rows. Which row is whose: persons.
+"""Capture: what PostHog's clients send becomes rows. Whose they are: ingestion.
 
 `/batch/`, `/i/v0/e/`, `/e/`, `/capture/`: one event, a list, or a batch of them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,7 +15,8 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.posthog import access, instants
 from sandbox.posthog.errors import ApiError
-from sandbox.posthog.persons import Persons, Properties, text
+from sandbox.posthog.ingestion import Ingestion
+from sandbox.posthog.persons import Properties, text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,15 +58,11 @@ class Batch(msgspec.Struct):
 
 
 class CaptureEndpoint:
-    """The endpoint, and what it knows of persons."""
+    """The endpoint; batches are taken in one after the other, as of one partition."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._persons: Persons | None = None
-
-    def forget(self) -> None:
-        """Drop what is known of persons."""
-        self._persons = None
+        self._turn = asyncio.Lock()
 
     async def __call__(self, request: Request) -> Response:
         """Take events in."""
@@ -76,16 +74,31 @@ class CaptureEndpoint:
                 "PostHog project settings."
             )
             raise ApiError(401, "authentication_error", "invalid_api_key", detail)
-        if self._persons is None:
-            self._persons = await Persons.load(self._state.table)
-        rows = [
-            row
+        taken = [
+            made
             for event in batch.batch
-            if (row := _row(event, batch.sent_at, now, self._persons)) is not None
+            if (made := _row(event, batch.sent_at, now)) is not None
         ]
-        await self._state.table.insert(rows)
+        async with self._turn:
+            rows = await self._ingest(taken, now)
         request.scope["sandbox.entry"].update(rows=len(rows))
         return JSONResponse({"status": "Ok"})
+
+    async def _ingest(
+        self, taken: list[tuple[dict[str, Any], Properties, datetime]], now: datetime
+    ) -> list[dict[str, Any]]:
+        """Store events, and all that they change; return the rows of `events`."""
+        table, mode = self._state.table, self._state.behaviour.flag_evaluations_mode
+        named = ((row["event"], row["distinct_id"], its) for row, its, _ in taken)
+        changed = await Ingestion.load(table, named)
+        rows = []
+        for row, properties, at in taken:
+            changed.learn(row, properties, at, now)
+            if changed.copied(row, properties, mode):
+                rows.append(row)
+        await changed.write(table)
+        await table.insert(rows)
+        return rows
 
 
 def _plain(body: bytes) -> bytes:
@@ -128,9 +141,12 @@ def _properties(event: Event) -> Properties:
 
 
 def _row(
-    event: Event, sent_at: object, now: datetime, persons: Persons
-) -> dict[str, Any] | None:
-    """Make the row of one event; None for what PostHog drops without a word."""
+    event: Event, sent_at: object, now: datetime
+) -> tuple[dict[str, Any], Properties, datetime] | None:
+    """Make the row of one event; None for what PostHog drops without a word.
+
+    With it come its properties, and when it happened.
+    """
     properties = _properties(event)
     distinct_id = event.distinct_id or text(properties.get("distinct_id"))
     if not event.event or not distinct_id or not _is_uuid(event.uuid):
@@ -153,22 +169,19 @@ def _row(
         sent_at or event.sent_at,
         now,
     )
-    distinct_id = str(distinct_id)
-    persons.learn(event.event, distinct_id, properties)
-    person = persons.of(distinct_id)
     row = {
         "event": event.event,
-        "distinct_id": distinct_id,
+        "distinct_id": str(distinct_id),
         "properties": stored.decode(),
         "timestamp": _milliseconds(happened),
         "created_at": _milliseconds(now),
-        "person_id": person,
-        "person_properties": persons.properties_of(person),
         "elements_chain": text(properties.get("$elements_chain")),
         "$session_id": text(properties.get("$session_id")),
         "$window_id": text(properties.get("$window_id")),
     }
-    return row if event.uuid is None else row | {"uuid": event.uuid}
+    if event.uuid is not None:
+        row["uuid"] = event.uuid
+    return row, properties, happened
 
 
 def _is_uuid(value: str | None) -> bool:

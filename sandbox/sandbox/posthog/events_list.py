@@ -65,7 +65,7 @@ class EventsList:
 
     async def get(self, request: Request) -> Response:
         """Answer one page."""
-        key = access.authorize(request)
+        key = access.authorize(request, self._state.behaviour)
         self._state.limits.throttle(key, self._state.behaviour)
         asked = request.query_params
         limit, offset = self._limit(asked.get("limit")), _offset(asked.get("offset"))
@@ -99,7 +99,7 @@ class EventsList:
 
     async def one(self, request: Request) -> Response:
         """Answer one event."""
-        access.authorize(request)
+        access.authorize(request, self._state.behaviour)
         try:
             found = await self._rows(
                 [f"events.uuid = toUUID({text(request.path_params['uuid'])})"],

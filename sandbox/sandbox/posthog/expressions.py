@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.posthog import functions
 from sandbox.posthog.errors import ApiError, invalid
-from sandbox.posthog.fields import TEXTS, column, name, text, unresolved
+from sandbox.posthog.fields import name, text, unresolved
+from sandbox.posthog.scopes import Rules, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from sandbox.posthog.parser import Node
@@ -36,29 +35,6 @@ _NUMBER = r"-?(\d+|Infinity)|NaN"  # what the parser gives as text: JSON has not
 _ARITHMETIC = frozenset("+-*/%")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What every query of a request is subject to."""
-
-    now: datetime
-    timezone: str
-    limit_max: int
-    guard: str  # which rows are there
-    rows_from: str  # where a query that returns rows, not figures, reads them
-    values: Mapping[str, Any] = field(default_factory=dict)  # for {placeholders}
-
-
-@dataclass(slots=True)
-class Scope:
-    """What names mean inside one SELECT."""
-
-    table: str | None = None  # how fields may be prefixed
-    of_events: bool = False
-    columns: frozenset[str] = frozenset()  # of a sub-select
-    aliases: dict[str, Node] = field(default_factory=dict)
-    figures: bool = False  # rows are only counted here, or below; none is shown
-
-
 class Expressions:
     """Print expressions; sub-queries are printed by who derives from this."""
 
@@ -66,6 +42,7 @@ class Expressions:
         self.source = source
         self.rules = rules
         self.scope = Scope()
+        self.ctes: dict[str, Node] = {}
 
     def expr(self, node: Node) -> str:
         """Print any expression."""
@@ -113,15 +90,12 @@ class Expressions:
 
     def _field(self, node: Node) -> str:
         chain = [str(part) for part in node["chain"]]
-        if len(chain) > 1 and chain[0] == self.scope.table:
-            chain = chain[1:]
-        elif len(chain) == 1 and chain[0] in self.scope.aliases:
+        if len(chain) == 1 and chain[0] in self.scope.aliases:
             return name(chain[0])
-        if self.scope.of_events:
-            return column(chain, self.rules.timezone)
-        if len(chain) == 1 and chain[0] in self.scope.columns:
-            return name(chain[0])
-        raise unresolved(chain)
+        if not self.scope.sources:
+            raise unresolved(chain)
+        source, rest = self.scope.source(chain)
+        return source.field(rest, self.rules)
 
     def _arrayaccess(self, node: Node) -> str:
         array, key = node["array"], self.filled(node["property"])
@@ -239,10 +213,13 @@ class Expressions:
     def _is_text(self, node: Node) -> bool:
         node = self.filled(node)
         if node["node"] == "Field":
-            first = str(node["chain"][0])
-            if len(node["chain"]) == 1 and first in self.scope.aliases:
-                return self._is_text(self.scope.aliases[first])
-            return self.scope.of_events and first in TEXTS
+            chain = [str(part) for part in node["chain"]]
+            if len(chain) == 1 and chain[0] in self.scope.aliases:
+                return self._is_text(self.scope.aliases[chain[0]])
+            if not self.scope.sources:
+                return False
+            source, rest = self.scope.source(chain)
+            return len(rest) > 1 or source.is_text(rest[0])
         if node["node"] == "Call":
             return node["name"] in functions.TEXTUAL
         return node["node"] == "Constant" and isinstance(node["value"], str)

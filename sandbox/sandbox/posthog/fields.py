@@ -27,6 +27,7 @@ COLUMNS = (
 )
 INSTANTS = frozenset({"timestamp", "created_at"})
 TEXTS = frozenset(COLUMNS) - INSTANTS - {"uuid", "person_id"}
+PERSON = "{0}.`person_id`"
 _PERSON = {"id": "person_id", "properties": "person_properties"}
 
 
@@ -46,12 +47,28 @@ def unresolved(chain: Sequence[str]) -> ApiError:
     return invalid(f"Unable to resolve field: {'.'.join(chain)}")
 
 
-def column(chain: Sequence[str], timezone: str) -> str:
+def prop(sql: str, path: Sequence[str]) -> str:
+    """Print the text of a property, in PostHog's own way."""
+    keys = ", ".join(text(part) for part in path)
+    raw = f"nullIf(nullIf(JSONExtractRaw({sql}, {keys}), ''), 'null')"
+    return f"replaceRegexpAll({raw}, '^\"|\"$', '')"
+
+
+def instant(sql: str, timezone: str) -> str:
+    """Print an instant in the zone in which the project sees it."""
+    return sql if timezone == "UTC" else f"toTimeZone({sql}, {text(timezone)})"
+
+
+def column(
+    chain: Sequence[str], timezone: str, label: str = "events", person: str = PERSON
+) -> str:
     """Say in ClickHouse's SQL what a field of `events` is.
 
     Args:
         chain: The field's name, cut at its dots.
         timezone: In which the instants are shown.
+        label: What the table is called in the query.
+        person: Whose an event is; `{0}` is the table.
 
     Raises:
         ApiError: There is no such field; PostHog's 400.
@@ -63,14 +80,11 @@ def column(chain: Sequence[str], timezone: str) -> str:
         column = first
     else:
         raise unresolved(chain)
-    sql = f"events.{name(column)}"
+    sql = f"{name(label) if label != 'events' else label}.{name(column)}"
     if rest and column not in {"properties", "person_properties"}:
         raise unresolved(chain)
     if rest:
-        path = ", ".join(text(part) for part in rest)
-        raw = f"nullIf(nullIf(JSONExtractRaw({sql}, {path}), ''), 'null')"
-        # PostHog's own way to a property's text
-        return f"replaceRegexpAll({raw}, '^\"|\"$', '')"
-    if column in INSTANTS and timezone != "UTC":
-        return f"toTimeZone({sql}, {text(timezone)})"
-    return sql
+        return prop(sql, rest)
+    if column == "person_id":
+        return person.replace("{0}", sql.partition(".")[0])
+    return instant(sql, timezone) if column in INSTANTS else sql

@@ -13,6 +13,8 @@ AGGREGATES = frozenset(
     """.split()  # noqa: SIM905 - words read better than quotes
 )
 
+COUNTS = frozenset({"count", "countIf", "uniq", "uniqExact", "uniqIf"})
+
 # HogQL's name is ClickHouse's.
 SAME = AGGREGATES | frozenset(
     """

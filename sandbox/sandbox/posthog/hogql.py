@@ -1,6 +1,6 @@
 """HogQL to ClickHouse: a tree is printed as SQL, or refused as PostHog would.
 
-What a reader of events needs is here; joins, CTEs, windows and lambdas are not.
+What a reader of tables needs is here; windows and lambdas are not.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.posthog.errors import NO_OFFSET, invalid
-from sandbox.posthog.expressions import Expressions, Scope
-from sandbox.posthog.fields import COLUMNS, name
-from sandbox.posthog.functions import AGGREGATES
+from sandbox.posthog.fields import name
+from sandbox.posthog.functions import AGGREGATES, COUNTS
 from sandbox.posthog.parser import parse
+from sandbox.posthog.scopes import Rules, Scope
+from sandbox.posthog.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sandbox.posthog.expressions import Rules
     from sandbox.posthog.parser import Node
 
 DEFAULT_LIMIT = 100
 
+_BELOW = {"select_from", "ctes"}
 _SELECT = {
     "node", "start", "end", "select", "select_from", "where", "group_by", "having",
-    "order_by", "limit", "limit_by", "distinct", "offset",
+    "order_by", "limit", "limit_by", "distinct", "offset", "ctes",
 }  # fmt: skip
-_FROM = {"node", "start", "end", "table", "alias"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def to_clickhouse(hogql: str, rules: Rules) -> Printed:
     return _Printer(hogql, rules).top(parse(hogql))
 
 
-class _Printer(Expressions):
+class _Printer(Sources):
     """Print queries, and with them their limits and guards."""
 
     def top(self, tree: Node) -> Printed:
@@ -68,47 +68,61 @@ class _Printer(Expressions):
         rows = limit if limited else limit + 1
         return Printed(f"{sql} limit {rows}", inner, columns, limit, limited)
 
-    def union(self, tree: Node, *, figures: bool = False) -> tuple[str, list[str]]:
+    def union(
+        self, tree: Node, *, figures: bool = False, counts: bool = False
+    ) -> tuple[str, list[str]]:
         """Print selects in a row; the first one names the columns."""
         for key in ("limit", "offset", "limit_by", "order_by", "limit_with_ties"):
             if tree.get(key):
                 msg = f"{key} of a union"
                 raise self.refused(msg)
-        first, _, columns = self.select(tree["initial_select_query"], figures=figures)
+        above = {"figures": figures, "counts": counts}
+        first, _, columns = self.select(tree["initial_select_query"], **above)
         parts = [first]
         for part in tree["subsequent_select_queries"]:
             if part["set_operator"] != "UNION ALL":
                 raise self.refused(part["set_operator"])
-            sql, _, _ = self.select(part["select_query"], figures=figures)
+            sql, _, _ = self.select(part["select_query"], **above)
             parts.append(sql)
         return " union all ".join(f"({part})" for part in parts), columns
 
     def select(
-        self, tree: Node, *, figures: bool = False
+        self, tree: Node, *, figures: bool = False, counts: bool = False
     ) -> tuple[str, list[str], list[str]]:
         """Print a SELECT.
 
         Args:
             tree: Its node.
-            figures: Whether it is only counted from.
+            figures: Whether what is above shows no row of it, only aggregates.
+            counts: Whether what is above counts its rows.
 
         Returns:
             The SQL, the names of its columns there, and in the answer.
         """
         if tree["node"] == "SelectSetQuery":
-            sql, columns = self.union(tree, figures=figures)
+            sql, columns = self.union(tree, figures=figures, counts=counts)
             return sql, columns, columns
         if tree.get("offset") is not None:
             raise invalid(NO_OFFSET)
         for key, value in tree.items():
             if key not in _SELECT and value:
                 raise self.refused(key)
-        figures = figures or bool(tree.get("group_by")) or _aggregates(tree)
-        outer, self.scope = self.scope, Scope(figures=figures)
+        figures = figures or bool(tree.get("group_by")) or _calls(tree, AGGREGATES)
+        counts = counts or _calls(tree, COUNTS)
+        outer, self.scope = self.scope, Scope(figures=figures, counts=counts)
+        known, self.ctes = self.ctes, self.ctes | self.common(tree.get("ctes") or [])
         try:
             return self.clauses(tree)
         finally:
-            self.scope = outer
+            self.scope, self.ctes = outer, known
+
+    def common(self, nodes: list[Node]) -> dict[str, Node]:
+        """Give the tables that WITH names; each is printed where it is read."""
+        for node in nodes:
+            if node["cte_type"] != "subquery":
+                msg = f"WITH {node['name']} that is no query"
+                raise self.refused(msg)
+        return {node["name"]: node["expr"] for node in nodes}
 
     def clauses(self, tree: Node) -> tuple[str, list[str], list[str]]:
         """Print a SELECT's clauses; FROM first, since names come from there."""
@@ -129,30 +143,11 @@ class _Printer(Expressions):
             tail += f" limit {self.count(by['n'])} by {self.joined(by['exprs'])}"
         if tree.get("limit") is not None:
             tail += f" limit {self.count(tree['limit'])}"
-        if self.scope.of_events:
+        if [source.is_events for source in self.scope.sources] == [True]:
             where.insert(0, self.rules.guard)
         if where:
             source += " where " + " and ".join(f"({part})" for part in where)
         return f"{sql}{source}{tail}", inner, columns
-
-    def source_of(self, join: Node) -> str:
-        """Print FROM, and learn which fields there are."""
-        for key, value in join.items():
-            if key not in _FROM and value:
-                raise self.refused("JOIN" if key == "next_join" else key)
-        table = join["table"]
-        if table["node"] == "Field":
-            if table["chain"] != ["events"]:
-                msg = f"Unknown table `{'.'.join(table['chain'])}`."
-                raise invalid(msg)
-            self.scope.of_events = True
-            self.scope.table = join["alias"] or "events"
-            figures = self.scope.figures
-            return " from events" if figures else f" from {self.rules.rows_from}"
-        sql, _, columns = self.select(table, figures=self.scope.figures)
-        self.scope.columns = frozenset(columns)
-        self.scope.table = join["alias"]
-        return f" from ({sql})"
 
     def columns(self, nodes: list[Node]) -> tuple[list[str], list[str], list[str]]:
         """Print what is selected, each under a name of its own."""
@@ -181,12 +176,18 @@ class _Printer(Expressions):
         return items, inner, columns
 
     def expanded(self, nodes: list[Node]) -> Iterable[Node]:
+        """Put the columns where there is a `*`."""
         for node in nodes:
-            if node["node"] == "Field" and node["chain"][-1] == "*":
-                shown = COLUMNS if self.scope.of_events else sorted(self.scope.columns)
-                yield from ({"node": "Field", "chain": [each]} for each in shown)
-            else:
+            if node["node"] != "Field" or node["chain"][-1] != "*":
                 yield node
+                continue
+            prefix = [str(part) for part in node["chain"][:-1]]
+            for source in self.scope.sources:
+                if prefix and source.rest([*prefix, "*"]) != ["*"]:
+                    continue
+                before = [] if len(self.scope.sources) == 1 else [source.label]
+                for each in source.star:
+                    yield {"node": "Field", "chain": [*before, each]}
 
     def order(self, node: Node) -> str:
         return f"{self.expr(node['expr'])} {node['order'].lower()}"
@@ -203,14 +204,14 @@ class _Printer(Expressions):
         return f"({self.select(node)[0]})"
 
 
-def _aggregates(part: object) -> bool:
-    """Say whether there is an aggregate in a SELECT itself, not in one below it."""
+def _calls(part: object, names: frozenset[str]) -> bool:
+    """Say whether a SELECT itself, not one below it, calls one of these."""
     if isinstance(part, dict):
-        if part.get("node") == "Call" and part["name"] in AGGREGATES:
+        if part.get("node") == "Call" and part["name"] in names:
             return True
-        below = (value for key, value in part.items() if key != "select_from")
-        return any(map(_aggregates, (v for v in below if not _is_select(v))))
-    return isinstance(part, list) and any(map(_aggregates, part))
+        below = (value for key, value in part.items() if key not in _BELOW)
+        return any(_calls(value, names) for value in below if not _is_select(value))
+    return isinstance(part, list) and any(_calls(value, names) for value in part)
 
 
 def _is_select(part: object) -> bool:

@@ -14,9 +14,10 @@ from chdb import ChdbError
 from starlette.responses import Response
 
 from sandbox.posthog import access, errors, rendering
-from sandbox.posthog.expressions import Rules
 from sandbox.posthog.fields import name
 from sandbox.posthog.hogql import to_clickhouse
+from sandbox.posthog.schema.catalogue import Catalogue
+from sandbox.posthog.scopes import Rules
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,6 +47,7 @@ class Result(msgspec.Struct):
     rows_read: int
     bytes_read: int
     at: datetime
+    warnings: list[dict[str, Any]] | None
     limit: int | None
     more: bool | None
 
@@ -67,7 +69,7 @@ class QueryEndpoint:
         if not behaviour.query_endpoint:  # an old self-hosted server
             msg = "Endpoint not found."
             raise errors.not_found(msg)
-        key = access.authorize(request)
+        key = access.authorize(request, behaviour)
         self._state.limits.throttle(key, behaviour)
         body = _body(await request.body())
         query = body["query"]
@@ -87,12 +89,16 @@ class QueryEndpoint:
         """Give a kept answer where PostHog would, else ask."""
         behaviour = self._state.behaviour
         convert = (query.get("modifiers") or {}).get("convertToProjectTimezone")
+        guard = await self._state.guard()
+        tables = Catalogue(behaviour, guard)
         rules = Rules(
             now=behaviour.now(),
             timezone="UTC" if convert is False else behaviour.project_timezone,
             limit_max=behaviour.limit_max,
-            guard=await self._state.guard(),
+            guard=guard,
             rows_from=self._state.shown_rows(),
+            person=await self._state.person_of_event(),
+            tables=tables,
             values=query.get("values") or {},
         )
         key = repr((query["query"], rules.timezone, sorted(rules.values.items())))
@@ -103,14 +109,14 @@ class QueryEndpoint:
         self._state.limits.afford(behaviour)
         async with self._state.limits.slot(behaviour):
             await asyncio.sleep(behaviour.latency_seconds)
-            result = await self._ask(printed, rules.now)
+            result = await self._ask(printed, rules)
         self._kept[key] = result
         self._kept.move_to_end(key)
         while sum(len(kept.results) for kept in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
         return False, result
 
-    async def _ask(self, printed: Printed, now: datetime) -> Result:
+    async def _ask(self, printed: Printed, rules: Rules) -> Result:
         table, behaviour = self._state.table, self._state.behaviour
         try:
             described = await table.values(f"describe table ({printed.sql})")
@@ -138,7 +144,8 @@ class QueryEndpoint:
             rows=rows,
             rows_read=answer.rows_read,
             bytes_read=answer.bytes_read,
-            at=now,
+            at=rules.now,
+            warnings=rules.tables.warnings(),
             limit=None if printed.limited else printed.limit,
             more=more,
         )
@@ -209,7 +216,7 @@ async def _response(
         "limit": result.limit,
         "offset": None if result.limit is None else 0,
         "error": None,
-        "warnings": None,
+        "warnings": result.warnings,
         "timings": None,
         "modifiers": query.get("modifiers") or {},
         "results": msgspec.Raw(result.results),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.posthog import access, instants
 from sandbox.posthog.behaviour import Behaviour
+from sandbox.posthog.fields import PERSON
 from sandbox.posthog.limits import Limits
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ class State:
             # only then, so that reading has PostHog's cost: it has no such column
             guard += f" and events.visible_at <= toDateTime64('{now}', 6, 'UTC')"
         return guard
+
+    async def person_of_event(self) -> str:
+        """Say whose an event is now: PostHog looks that up as it answers."""
+        if not await self.table.overridden():
+            return PERSON
+        found = "joinGetOrNull('posthog.event_overrides', 'person_id', {0}.distinct_id)"
+        return f"coalesce({found}, {PERSON})"
 
     def shown_rows(self) -> str:
         """Say where a query for rows, not figures, reads them."""

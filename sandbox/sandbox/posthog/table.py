@@ -1,4 +1,4 @@
-"""Where the events are: a ClickHouse table sorted as PostHog's. No HTTP, no HogQL."""
+"""Where the rows are: ClickHouse tables sorted as PostHog's. No HTTP, no HogQL."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import msgspec
 from chdb.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import Self
+
+    from sandbox.posthog.schema.table_types import Stored
 
 # The engine, sort key and partition are PostHog's (posthog/models/event/sql.py).
 # So are copies of one event the rows of one day that share event, distinct_id and uuid,
@@ -40,6 +43,18 @@ partition by toYYYYMM(timestamp)
 order by (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid))
 settings parts_to_throw_insert = 1000000, parts_to_delay_insert = 1000000
 """
+# Whose the events of an id are since a merge: PostHog looks that up as it reads.
+_OVERRIDES = (
+    (
+        "create table if not exists event_overrides"
+        " (distinct_id String, person_id UUID)"
+        " engine = Join(any, left, distinct_id) settings join_any_take_last_row = 1"
+    ),
+    (
+        "create materialized view if not exists event_overriding to event_overrides as"
+        " select distinct_id, person_id from person_distinct_id2 where version > 0"
+    ),
+)
 _SETTINGS = (
     "optimize_on_insert = 0",  # copies in one insert stay copies, as between two
     "max_partitions_per_insert_block = 0",
@@ -69,9 +84,11 @@ class TableError(Exception):
 class Table:
     """The one ClickHouse of this process, asked from one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, others: Iterable[Stored]) -> None:
         self._worker = ThreadPoolExecutor(1, "clickhouse")
         self._latest: str | None = None
+        self._overridden: bool | None = None
+        self._others = tuple(others)
         self._worker.submit(self._open, path).result()
 
     def __enter__(self) -> Self:
@@ -98,6 +115,8 @@ class Table:
         for setting in _SETTINGS:
             self._session.query(f"set {setting}")
         self._create()
+        for statement in (*(stored.create() for stored in self._others), *_OVERRIDES):
+            self._session.query(statement)
 
     def _create(self) -> None:
         self._session.query(_EVENTS)
@@ -121,7 +140,7 @@ class Table:
         if not re.match(
             r"\s*(select|with|describe|explain|show)\b", sql, re.IGNORECASE
         ):
-            self._latest = None
+            self._latest = self._overridden = None
         if merges:
             self._session.query("system start merges events")
         try:
@@ -149,12 +168,20 @@ class Table:
         rows: list[list[Any]] = msgspec.json.decode((await self.ask(sql)).data)
         return rows
 
-    async def insert(self, rows: list[dict[str, Any]]) -> None:
-        """Add events; columns that a row leaves out take their defaults."""
-        if not rows:
-            return
-        lines = b"\n".join(map(msgspec.json.encode, rows)).decode()
-        await self.raw(f"insert into events format JSONEachRow\n{lines}")
+    async def insert(self, rows: list[dict[str, Any]], table: str = "events") -> None:
+        """Add rows; columns that a row leaves out take their defaults."""
+        if rows:
+            lines = b"\n".join(map(msgspec.json.encode, rows)).decode()
+            await self.put(lines, table)
+
+    async def put(self, lines: str, table: str) -> None:
+        """Add rows that are JSON already: objects in a row, or an array of them.
+
+        Raises:
+            chdb.ChdbError: It is no such JSON, or there is no such column.
+        """
+        how = "settings date_time_input_format = 'best_effort' format JSONEachRow"
+        await self.raw(f"insert into {table} {how}\n{lines}")
 
     async def latest_visibility(self) -> str:
         """Say until when rows become visible, as ClickHouse prints the instant."""
@@ -163,9 +190,21 @@ class Table:
             self._latest = rows[0][0]
         return self._latest
 
+    async def overridden(self) -> bool:
+        """Say whether an event may be another person's than when it came in."""
+        if self._overridden is None:
+            rows = await self.values("select count() from event_overrides")
+            self._overridden = rows[0][0] > 0
+        return self._overridden
+
     async def clear(self) -> None:
-        """Forget every event; the files of a dropped table go in their own time."""
+        """Forget every row; the files of a dropped table go in their own time."""
         await self.raw("drop table events")
+        for (name,) in await self.values(
+            "select name from system.tables where database = 'posthog'"
+            " and total_rows > 0"
+        ):
+            await self.raw(f"truncate table {name}")
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._worker, self._create)
 

@@ -107,15 +107,24 @@ class LineWriter:
         self._encode = msgspec.json.Encoder().encode_lines
 
     def lines(self, rows: Sequence[Row], time_extracted: str) -> bytes:
-        """Return a line for each row, each with its line feed."""
-        cells, record, line = self._cells, self._record, self._line
-        messages = []
+        """Return a RECORD line for each row, each with its line feed."""
+        line, stream = self._line, self._stream
+        records = self._records(rows)
+        return self._encode([line(stream, each, time_extracted) for each in records])
+
+    def records(self, rows: Sequence[Row]) -> bytes:
+        """Return each row's record alone, each with its line feed."""
+        return self._encode(self._records(rows))
+
+    def _records(self, rows: Sequence[Row]) -> list[Any]:
+        cells, record = self._cells, self._record
+        records = []
         for row in rows:
             fields = record(*cells(row))
             for name in self._json_columns:
                 setattr(fields, name, raw_json.as_object(getattr(fields, name)))
-            messages.append(line(self._stream, fields, time_extracted))
-        return self._encode(messages)
+            records.append(fields)
+        return records
 
 
 def decoded(row: Row, columns: Sequence[str]) -> dict[str, Any]:

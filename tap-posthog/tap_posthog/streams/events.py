@@ -17,6 +17,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
+from tap_posthog.batch_files import MOST_BYTES, BatchFiles
 from tap_posthog.events.bookmark import REPLICATION_KEY, Bookmark
 from tap_posthog.events.rows import LineWriter, decoded
 from tap_posthog.events.scope import Scope
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
 
     from singer_sdk import Tap
+    from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog
 
@@ -89,6 +91,7 @@ class Events(Stream):
         self._output = output
         self._read = read
         self._given = 0  # records, for a dry run's limit
+        self._files: BatchFiles | None = None
 
     @classmethod
     def whole_state(
@@ -175,13 +178,47 @@ class Events(Stream):
                 if batch.bookmark is not None:
                     self._stand_at(batch.bookmark)
                     if write_messages:
+                        self._send_file()
                         self._write_state_message()
+                        if self._files:
+                            self._files.state_written()
+            self._send_file()
 
     def _pass_on(self, writer: LineWriter, rows: Sequence[Row]) -> None:
         extracted = datetime.now(UTC).isoformat()
         for first in range(0, len(rows), LINES):
-            lines = writer.lines(rows[first : first + LINES], extracted)
-            self._output.write_lines(lines)
+            some = rows[first : first + LINES]
+            if self._files is None:
+                self._output.write_lines(writer.lines(some, extracted))
+                continue
+            self._files.write(writer.records(some))
+            if self._files.size >= MOST_BYTES:
+                self._send_file()
+
+    def _send_file(self) -> None:
+        if self._files and (manifest := self._files.finish()):
+            self._write_batch_message(self._encoding, manifest)
+
+    # Private in the SDK: it makes each record a dict, packs with gzip whatever is asked
+    # for, and leaves its files. Records that a setting changes stay RECORD messages.
+    @override
+    def _sync_batches(
+        self, batch_config: BatchConfig, context: Context | None = None
+    ) -> None:
+        if not self.is_passed_on:
+            self.log(
+                "batch_config is not used: stream maps, flattening or the selection "
+                "change records, which the SDK does to RECORD messages only"
+            )
+            for _ in self._sync_records(context):
+                pass
+        elif files := BatchFiles.of(batch_config):
+            self._encoding = batch_config.encoding
+            with files as self._files:
+                for _ in self._sync_records(context):
+                    pass
+        else:
+            super()._sync_batches(batch_config, context)
 
     def _records(
         self, rows: Sequence[Row], columns: list[str]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_patterns_webhook.settings.settings import Settings
+    from target_patterns_webhook.singer.batch_folders import BatchFolders
 
 logger = logging.getLogger("target-patterns-webhook")
 
@@ -70,10 +71,12 @@ class Intake:
         probe: Callable[[], None],
         stopped: Callable[[], bool],
         storage: Mapping[str, Any],
+        folders: BatchFolders,
     ) -> None:
         """``probe`` is called for a test stream; ``stopped`` ends a long BATCH.
 
-        ``storage`` holds what the file system of BATCH files asks for.
+        ``storage`` holds what the file system of BATCH files asks for, ``folders`` is
+        told which of them were read.
         """
         self.settings = settings
         self.line = 0
@@ -91,6 +94,7 @@ class Intake:
         self._probe = probe
         self._stopped = stopped
         self._storage = storage
+        self._folders = folders
         self._other = {
             "SCHEMA": self._schema,
             "BATCH": self._batch,
@@ -235,6 +239,7 @@ class Intake:
         value = state_of(message)
         if value not in {b"null", b"{}"}:  # nothing to remember
             self._hand_on()
+            self._folders.mark(value)
             self._mark(value)
 
     def _schema(self, message: dict[str, Any]) -> None:
@@ -247,10 +252,17 @@ class Intake:
 
     def _batch(self, message: dict[str, Any]) -> None:
         name = stream_of(message)
-        for record in batch_files.records(message, self._storage):
+        manifest = batch_files.manifest_of(message)
+        self._folders.use(manifest)
+        for records, plain in batch_files.records(message, self._storage):
             if self._stopped():
                 raise BatchInterruptedError
-            self.record(name, record)
+            self.latest = records[-1]
+            take = self.take_record if plain and not self.by_line else self.record
+            for record in records:
+                take(name, record)
+            self._hand_on()
+        self._folders.read(manifest)
 
     def _activate_version(self, message: dict[str, Any]) -> None:
         del message

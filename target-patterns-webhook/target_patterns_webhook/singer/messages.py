@@ -14,6 +14,7 @@ import msgspec
 
 from target_patterns_webhook.deep_json import shallow
 from target_patterns_webhook.raw_json import MalformedError, members
+from target_patterns_webhook.singer.stdin import lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ class Message(msgspec.Struct, gc=False):
 
 _decoder = msgspec.json.Decoder(Message)
 _decode, _decode_lines = _decoder.decode, _decoder.decode_lines
+_skip_lines = msgspec.json.Decoder(msgspec.Raw).decode_lines
 _utf8 = codecs.getincrementaldecoder("utf-8")
 
 
@@ -51,6 +53,19 @@ def parse_plain(block: bytes) -> list[Message] | None:
         return None
     plain = {message.type for message in messages} <= PLAIN
     return messages if plain and 0 < len(messages) == _objects(block) else None
+
+
+def plain_records(block: bytes) -> list[bytes] | None:
+    """Read whole lines of a BATCH file at once. None: one of them needs a closer look.
+
+    Each is one JSON object in UTF-8, without blanks around it.
+    """
+    try:
+        _check_utf8(block)
+        count = len(_skip_lines(block))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return lines(block) if 0 < count == _objects(block) else None
 
 
 def parse(line: bytes) -> Message | None:

@@ -1,0 +1,1 @@
+"""PostHog's REST lists: settings objects, definitions, what a key may do."""
