@@ -121,7 +121,8 @@ class Client:
 
     def scrubbed(self, text: str) -> str:
         """Return a server's words without the key, should it have repeated it."""
-        return text.replace(self._settings.api_key, "***")
+        key = self._settings.api_key
+        return text.replace(key, "***") if key else text
 
     def stop(self, cause: BaseException | None = None) -> None:
         """End every wait and every request in flight; what is to be asked is not.

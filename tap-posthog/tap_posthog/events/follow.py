@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 
 from tap_posthog.errors import MissingEndpointError
 from tap_posthog.events.events_list import RestReader
+from tap_posthog.events.exports import rule
+from tap_posthog.events.exports.audit import Audit
+from tap_posthog.events.exports.files import FilesSource
+from tap_posthog.events.exports.store import Store
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.query.reader import Reader
 from tap_posthog.progress import Progress, Stats, terminal
@@ -54,6 +58,7 @@ class Run:
         self._clock = clock
         self._sleep = sleep
         self._events_list: RestReader | None = None
+        self._files_source: FilesSource | None = None
         self._stats = Stats()
         self._progress = Progress(client.traffic, self._stats, terminal=terminal())
         self._batches: Generator[Batch] | None = None
@@ -118,6 +123,10 @@ class Run:
         self, bookmark: Bookmark, *, look_back: bool, first: bool
     ) -> Iterator[Batch]:
         """Read once. A server without the query endpoint says so at the first query."""
+        if self._settings.events_source == "files":
+            yield from self._files().batches(bookmark)
+            return
+        bookmark = rule.left_files(bookmark)
         if self._events_list is None and self._settings.events_source != "rest":
             reader = Reader(
                 QuerySource(self._client, self._settings.project_id),
@@ -142,6 +151,22 @@ class Run:
         if self._events_list is None:
             self._events_list = RestReader(self._client, self._settings)
         yield from self._events_list.batches(bookmark)
+
+    def _files(self) -> FilesSource:
+        """Open the store once; a follower lists it in each cycle."""
+        if self._files_source is None:
+            settings, given = self._settings, (self._columns, self._stats)
+            audit = None
+            if settings.api_key:
+                audit = Audit(self._client, settings, *given)
+            else:
+                logger.info(
+                    "Without an api_key the files are not compared with PostHog's "
+                    "counts"
+                )
+            store = Store(settings.files_url, settings.files_options)
+            self._files_source = FilesSource(store, settings, *given, audit)
+        return self._files_source
 
     def _pause(self, began: float, asked: int) -> None:
         """Sleep until the next cycle is due, or later to stay in half the quota."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_posthog.errors import MissingEndpointError
 from tap_posthog.events.events_list import RestReader
+from tap_posthog.events.exports.store import Store
 from tap_posthog.events.query.endpoint import QuerySource
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ def probe(client: Client, settings: Settings) -> None:
     Raises:
         TapError: PostHog would not answer.
     """
+    if settings.events_source == "files":
+        store = Store(settings.files_url, settings.files_options)
+        files = sum(1 for _ in store.list())
+        logger.info("%s can be listed: %s objects", store.shown, f"{files:,}")
+        if not settings.api_key:
+            return
     _ask(client, settings)
     logger.info("%s answers for project %s", settings.base_url, settings.project_id)
 

@@ -112,11 +112,31 @@ SETTINGS = th.PropertiesList(
         "events_source",
         th.StringType,
         default="auto",
-        allowed_values=["auto", "query", "rest"],
+        allowed_values=["auto", "query", "rest", "files"],
         title="Events source",
         description=(
             "`query` (HogQL), `rest` (the deprecated events list, for old self-hosted "
-            "servers), `auto`: query, and rest where the server has no query endpoint."
+            "servers), `auto`: query, and rest where the server has no query endpoint; "
+            "`files`: what a batch export left in a bucket or folder."
+        ),
+    ),
+    th.Property(
+        "files_url",
+        th.StringType,
+        title="Files URL",
+        description=(
+            "`files` only: where the batch export writes, `s3://bucket/prefix`, "
+            "`gs://...`, `az://...` or `file:///folder`."
+        ),
+    ),
+    th.Property(
+        "files_options",
+        th.ObjectType(additional_properties=True),
+        secret=True,
+        title="Files options",
+        description=(
+            "`files` only: endpoint, region, keys, as obstore names them; without it "
+            "the environment's credentials are used."
         ),
     ),
     th.Property(

@@ -33,6 +33,8 @@ OWN = settings_of(
         "server's URL",
         "start_at": TIME,
         "end_at": TIME,
+        "files_url": "s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or "
+        "file:///folder",
     },
 )
 KEY = re.compile(r"[\w.~+/=-]+", re.ASCII)
@@ -62,7 +64,9 @@ class Settings:
     settle: timedelta
     page_size: int
     max_concurrent_queries: int
-    events_source: str  # auto, query or rest
+    events_source: str  # auto, query, rest or files
+    files_url: str  # empty: none
+    files_options: Mapping[str, Any] = field(repr=False)
     rest_lookback: timedelta
     include_person_properties: bool
     request_timeout_seconds: int
@@ -81,7 +85,10 @@ class Settings:
             ConfigError: one line that names the key, what it got and what it takes.
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
-        given["api_key"] = _api_key(OWN["api_key"], given["api_key"])
+        files = given["events_source"] == "files"
+        given["api_key"] = _api_key(OWN["api_key"], given["api_key"], optional=files)
+        given["files_url"] = _files_url(OWN["files_url"], given["files_url"], files)
+        given["files_options"] = given["files_options"] or {}
         given["base_url"] = _base_url(OWN["base_url"], given["base_url"])
         for name in ("start_at", "end_at"):
             given[name] = _timestamp(OWN[name], given[name])
@@ -117,8 +124,35 @@ def with_defaults(
     return given
 
 
-def _api_key(setting: Setting, key: str | None) -> str:
+def _files_url(setting: Setting, url: str | None, needed: bool) -> str:  # noqa: FBT001
+    """Check where files lie; what may be a credential is never repeated."""
+    if url is None:
+        if needed:
+            setting.refuse(None)
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        msg = f"{setting.name}: is no URL, takes {setting.takes}"
+        raise ConfigError(msg) from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        msg = (
+            f"{setting.name}: holds more than a bucket and a prefix, takes "
+            f"{setting.takes}. Keys and tokens go into files_options"
+        )
+        raise ConfigError(msg)
+    place = parts.path if parts.scheme == "file" else parts.netloc
+    if parts.scheme not in {"s3", "gs", "az", "file"} or not place:
+        setting.refuse(url)
+    if parts.scheme == "file" and parts.netloc:
+        setting.refuse(url, "with a host (a folder has three slashes: file:///folder)")
+    return url
+
+
+def _api_key(setting: Setting, key: str | None, *, optional: bool) -> str:
     """Check the personal API key; its value is never repeated."""
+    if key is None and optional:
+        return ""
     if key is None:
         setting.refuse(None)
     if key.startswith("phc_"):

@@ -2,15 +2,16 @@
 
 A file may hold a row twice, where PostHog staged it twice. The copy with the latest
 `created_at` goes on. In Parquet a first look at the uuids says which occur more than
-once, and only those are held; of JSONLines, which can only be read through, the uuid and
-the rest of the key are kept as one number a row, and the first copy goes on.
+once, and only those are held; of JSONLines, which can only be read through, a number is
+held for each row, made of its uuid and the rest of its key, and the first copy goes on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_posthog.events.exports.rows import FileRow, identities, uuid_halves
+from tap_posthog.events.exports.parquet import uuid_halves
+from tap_posthog.events.exports.rows import FileRow, identities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,12 +20,15 @@ from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.exports import keys, rule
 from tap_posthog.events.exports.copies import Copies
 from tap_posthog.events.exports.rows import clocks, is_by_event_time, rows
+from tap_posthog.events.query.recheck import Ledger
+from tap_posthog.events.region import Key
 from tap_posthog.events.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from tap_posthog.events.exports.audit import Audit
     from tap_posthog.events.exports.keys import Window
     from tap_posthog.events.exports.store import Store
     from tap_posthog.progress import Stats
@@ -38,15 +41,23 @@ class FilesSource:
     """Reads what a bookmark leaves to read, as far as there are windows."""
 
     def __init__(
-        self, store: Store, settings: Settings, columns: Sequence[str], stats: Stats
+        self,
+        store: Store,
+        settings: Settings,
+        columns: Sequence[str],
+        stats: Stats,
+        audit: Audit | None = None,
     ) -> None:
-        """Take where files lie, and which columns are wanted."""
+        """Take where files lie, which columns are wanted, and who counts at PostHog."""
         self._store = store
+        self._settings = settings
+        self._audit = audit
         self._columns = columns
         self._stats = stats
         self._scope = Scope.of(settings)
         self._margins = rule.Margins(settings.settle, settings.late_window)
         self._bookmark = Bookmark()
+        self._ledger = Ledger({}, (), self._scope, settings.late_window)
         self._lossy_said = self._said = False
 
     def batches(self, bookmark: Bookmark) -> Iterator[Batch]:
@@ -66,12 +77,13 @@ class FilesSource:
             logger.info("No complete window is under %s yet", self._store.shown)
             return
         yield from self._change_scope(complete)
-        if bookmark.at is None and self._bookmark.files is None:
+        if bookmark.at is None:
             logger.info(
                 "Without a state, what PostHog ingested before the first window (%s) "
                 "is not there to read",
                 complete[0],
             )
+        if bookmark.at is None or rule.is_history(self._bookmark):
             complete = yield from self._history(complete)
         yield from self._windows(complete)
 
@@ -136,6 +148,10 @@ class FilesSource:
         if not first:
             return rest
         until = rest[0].start if rest else self._horizon(first)
+        if read := self._bookmark.files:
+            first = [window for window in first if window.end > read.through]
+            if until > read.until and (first or rest):
+                self._check_reach(rest[0] if rest else first[0], read.until)
         logger.info(
             "%s windows hold events by timestamp, as a backfill in PostHog's screens "
             "makes them: of these, what was ingested before %s is read",
@@ -193,6 +209,16 @@ class FilesSource:
         self._bookmark = rule.entered(self._bookmark, first, self._margins)
         if files := self._bookmark.files:
             until = max(until, files.until)
+        since = self._bookmark
+        if not since.at:
+            since = replace(since, at=Key("", ""), ingested_before=first)
+        self._ledger = Ledger.of(
+            since,
+            self._scope,
+            self._margins.late_window,
+            until,
+            self._settings.recheck_hours if self._audit else 0,
+        )
         if not self._said:
             self._said = True
             before = f"from {self._store.shown}, as ingested before "
@@ -212,14 +238,18 @@ class FilesSource:
             passed = rule.passed(self._bookmark, window, until, self._margins)
             if passed:
                 yield self._safe(passed)
+        if self._audit:
+            yield from self._audit.batches(self._bookmark, self._ledger)
+            yield self._safe(self._bookmark)
 
     def _check_reach(self, first: Window, needed: datetime) -> None:
         """Refuse to go over to files that begin after where queries ended."""
         if first.start > needed:
             msg = (
-                f"The files begin at {timestamps.spell(first.start)}, but to go on from "
-                f"the state they must reach back to {timestamps.spell(needed)}. Run "
-                "with events_source: query until they do, or have PostHog backfill them"
+                f"The files begin at {timestamps.spell(first.start)}, but to go on "
+                "from the state they must reach back to "
+                f"{timestamps.spell(needed)}. Run with events_source: query until they "
+                "do, or have PostHog backfill them"
             )
             raise FilesError(msg)
 
@@ -249,11 +279,15 @@ class FilesSource:
                         row.name,
                     )
                 ]
+                for row in kept:
+                    self._ledger.add(row)
                 self._stats.read += len(found)
                 yield Batch(kept, None)
             self._stats.duplicates += copies.dropped
         self._stats.windows += 1
 
     def _safe(self, bookmark: Bookmark) -> Batch:
-        self._bookmark = replace(bookmark, scope=self._scope)
+        self._bookmark = replace(
+            bookmark, scope=self._scope, ledger=self._ledger.counts
+        )
         return Batch([], self._bookmark)

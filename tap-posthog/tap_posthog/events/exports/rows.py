@@ -12,12 +12,13 @@ import msgspec
 
 from tap_posthog import raw_json
 from tap_posthog.errors import FilesError
-from tap_posthog.events.exports import codecs
+from tap_posthog.events.exports import codecs, parquet
+from tap_posthog.events.exports.parquet import CLOCKS, KEYS
 from tap_posthog.events.exports.store import RangeFile
 from tap_posthog.events.rows import normalized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tap_posthog.events.exports.keys import Part
     from tap_posthog.events.exports.store import Store
@@ -26,10 +27,7 @@ logger = logging.getLogger("tap-posthog")
 
 NULL, EMPTY = msgspec.Raw(b"null"), msgspec.Raw(b'""')
 NOTHING = msgspec.Raw(b"{}")
-CLOCKS = ("timestamp", "_inserted_at")
-KEYS = ("uuid", "event", "distinct_id", "created_at", *CLOCKS)
 REST = ("properties", "elements_chain", "person_id", "person_properties")
-ROWS = 10_000  # of a Parquet file that are decoded at once
 
 _encode = msgspec.json.Encoder().encode
 
@@ -97,13 +95,15 @@ def rows(store: Store, part: Part, columns: Sequence[str]) -> Iterator[list[File
     ids = "session_id" in columns or "window_id" in columns
     if part.format == "parquet":
         wanted = [name for name in REST if name in columns or ids]
-        for cells in _parquet(store, part, (*KEYS, *wanted)):
+        for cells in parquet.cells_of(store, part, (*KEYS, *wanted)):
             yield _of_cells(cells, ids=ids)
     else:
         name = part.stored.key
         for found in _jsonl(store, part, _lines):
             if found and not (found[0].created_at and found[0].inserted_at):
-                raise _lacks(name, "created_at" if found[0].inserted_at else CLOCKS[1])
+                raise parquet.lacks(
+                    name, "created_at" if found[0].inserted_at else CLOCKS[1]
+                )
             yield [_of_line(line, ids=ids) for line in found]
 
 
@@ -123,7 +123,7 @@ def is_by_event_time(store: Store, part: Part) -> bool | None:
 def clocks(store: Store, part: Part) -> Iterator[tuple[Any, Any, Any]]:
     """Give each row's `timestamp`, `_inserted_at` and `created_at`."""
     if part.format == "parquet":
-        for cells in _parquet(store, part, (*CLOCKS, "created_at")):
+        for cells in parquet.cells_of(store, part, (*CLOCKS, "created_at")):
             yield from zip(
                 cells[CLOCKS[0]], cells[CLOCKS[1]], cells["created_at"], strict=True
             )
@@ -146,58 +146,6 @@ def _jsonl(store: Store, part: Part, decode: Any) -> Iterator[list[Any]]:  # noq
                 "must lead to an export of the model events only"
             )
             raise FilesError(msg) from None
-
-
-def _parquet(
-    store: Store, part: Part, names: Sequence[str], *, decoded: bool = True
-) -> Iterator[dict[str, Any]]:
-    """Decode columns, instants as text; a missing one of the optional is left out."""
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    name = part.stored.key
-    if not part.stored.size:
-        return
-    try:
-        file = pq.ParquetFile(
-            pa.PythonFile(RangeFile(store, part.stored), mode="r"),
-            pre_buffer=False,
-            buffer_size=1 << 20,
-        )
-        there = set(file.schema_arrow.names)
-        for needed in KEYS:
-            if needed not in there:
-                raise _lacks(name, needed)
-        wanted = [each for each in names if each in there]
-        batches: Iterable[Any] = file.iter_batches(
-            ROWS, columns=wanted, use_threads=False
-        )
-        for batch in batches:
-            cells = {each: batch.column(each) for each in wanted}
-            yield _decoded(cells) if decoded else cells
-    except pa.ArrowException:
-        msg = f"{name} is damaged or no Parquet file; have PostHog export it again"
-        raise FilesError(msg) from None
-
-
-def _decoded(cells: dict[str, Any]) -> dict[str, Sequence[Any]]:
-    return {
-        name: _instants(column)
-        if name in {"created_at", *CLOCKS}
-        else column.to_pylist()
-        for name, column in cells.items()
-    }
-
-
-def _instants(column: Any) -> list[str]:  # noqa: ANN401 - an Arrow array
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    if not pa.types.is_timestamp(column.type):
-        return [normalized(str(each)) for each in column.to_pylist()]
-    text = column.cast(pa.timestamp("us", "UTC")).cast(pa.string())
-    found: list[str] = pc.replace_substring(text, " ", "T").to_pylist()
-    return found
 
 
 def _of_cells(cells: dict[str, Sequence[Any]], *, ids: bool = False) -> list[FileRow]:
@@ -287,39 +235,14 @@ def _as_text(cell: msgspec.Raw) -> msgspec.Raw:
     return EMPTY if text == b"null" else msgspec.Raw(_encode(text.decode()))
 
 
-def _lacks(name: str, column: str) -> FilesError:
-    if column in {"created_at", "_inserted_at"}:
-        return FilesError(
-            f"{name} has no column {column}, without which late events cannot be told "
-            f"from others. Add {column} to the export's fields, as PostHog's Azure "
-            "exports leave it out"
-        )
-    return FilesError(
-        f"{name} has no column {column}: it is no export of events. files_url must lead "
-        "to an export of the model events only"
-    )
-
-
-def uuid_halves(store: Store, part: Part) -> Iterator[Any]:
-    """Give the last 64 bits of each uuid of a Parquet file, as Arrow numbers."""
-    for cells in _parquet(store, part, ("uuid",), decoded=False):
-        yield _halves(cells["uuid"])
-
-
 def identities(store: Store, part: Part, halves: Any) -> Iterator[FileRow]:  # noqa: ANN401
     """Give the keys of those rows of a Parquet file whose uuids end so."""
     import pyarrow.compute as pc  # noqa: PLC0415 - an extra
 
     if not len(halves):
         return
-    for cells in _parquet(store, part, KEYS, decoded=False):
-        chosen = pc.is_in(_halves(cells["uuid"]), value_set=halves)
-        yield from _of_cells(_decoded({n: c.filter(chosen) for n, c in cells.items()}))
-
-
-def _halves(uuids: Any) -> Any:  # noqa: ANN401
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    parts = (pc.utf8_slice_codeunits(uuids, *at) for at in ((19, 23), (24, 36)))
-    return pc.binary_join_element_wise("0x", *parts, "").cast(pa.uint64())
+    for cells in parquet.cells_of(store, part, KEYS, decoded=False):
+        chosen = pc.is_in(parquet.halves_of(cells["uuid"]), value_set=halves)
+        yield from _of_cells(
+            parquet.decoded_cells({n: c.filter(chosen) for n, c in cells.items()})
+        )

@@ -228,6 +228,14 @@ def history_passed(
     return replace(bookmark, at=at, ingested_before=until, files=files)
 
 
+def is_history(bookmark: Bookmark) -> bool:
+    """Say whether only files by event time were read so far."""
+    files = bookmark.files
+    if not files or not files.seam:
+        return False
+    return bookmark.at == Key(timestamps.spell(files.through), "")
+
+
 def fill(gaps: Sequence[Gap], start: datetime, end: datetime) -> tuple[Gap, ...]:
     """Take a time out of the gaps: there is a file for it now."""
     left = []

@@ -1,0 +1,1 @@
+"""PostHog batch exports: files in its layout, with its defects."""
