@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 COLUMNS = (
@@ -37,7 +37,7 @@ COLUMNS = (
 )
 INSTANTS = ("timestamp", "_inserted_at", "created_at")
 JSON = ("properties", "person_properties")
-CODECS = {"gz": gzip.compress, "": bytes}
+CODECS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "": bytes}
 
 
 @dataclass(frozen=True, kw_only=True)

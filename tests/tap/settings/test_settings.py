@@ -56,6 +56,8 @@ def test_defaults_are_the_documented_ones() -> None:
         page_size=50_000,
         max_concurrent_queries=2,
         events_source="auto",
+        files_url="",
+        files_options={},
         rest_lookback=timedelta(hours=1),
         include_person_properties=False,
         request_timeout_seconds=120,

@@ -189,14 +189,7 @@ class FilesSource:
 
     def _windows(self, complete: list[Window]) -> Iterator[Batch]:
         needed = rule.needed_from(self._bookmark)
-        gaps = self._bookmark.files.gaps if self._bookmark.files else ()
-        wanted = [
-            each
-            for each in complete
-            if needed is None
-            or each.end > needed
-            or rule.fill(gaps, each.start, each.end) != gaps
-        ]
+        wanted = self._wanted(complete, needed)
         if not wanted:
             return
         until = timestamps.before(wanted[-1].end, self._margins.settle)
@@ -209,16 +202,7 @@ class FilesSource:
         self._bookmark = rule.entered(self._bookmark, first, self._margins)
         if files := self._bookmark.files:
             until = max(until, files.until)
-        since = self._bookmark
-        if not since.at:
-            since = replace(since, at=Key("", ""), ingested_before=first)
-        self._ledger = Ledger.of(
-            since,
-            self._scope,
-            self._margins.late_window,
-            until,
-            self._settings.recheck_hours if self._audit else 0,
-        )
+        self._open_ledger(first, until)
         if not self._said:
             self._said = True
             before = f"from {self._store.shown}, as ingested before "
@@ -241,6 +225,17 @@ class FilesSource:
         if self._audit:
             yield from self._audit.batches(self._bookmark, self._ledger)
             yield self._safe(self._bookmark)
+
+    def _wanted(self, complete: list[Window], needed: datetime | None) -> list[Window]:
+        """Return the windows that hold what is owed, those that came late too."""
+        gaps = self._bookmark.files.gaps if self._bookmark.files else ()
+        return [
+            each
+            for each in complete
+            if needed is None
+            or each.end > needed
+            or rule.fill(gaps, each.start, each.end) != gaps
+        ]
 
     def _check_reach(self, first: Window, needed: datetime) -> None:
         """Refuse to go over to files that begin after where queries ended."""

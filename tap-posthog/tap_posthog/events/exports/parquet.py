@@ -55,6 +55,7 @@ def cells_of(
 
 
 def decoded_cells(cells: dict[str, Any]) -> dict[str, Sequence[Any]]:
+    """Return columns as Python values, instants as text."""
     return {
         name: _instants(column)
         if name in {"created_at", *CLOCKS}
@@ -81,6 +82,7 @@ def uuid_halves(store: Store, part: Part) -> Iterator[Any]:
 
 
 def halves_of(uuids: Any) -> Any:  # noqa: ANN401
+    """Return the last 64 bits of each uuid as a number."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -89,6 +91,7 @@ def halves_of(uuids: Any) -> Any:  # noqa: ANN401
 
 
 def lacks(name: str, column: str) -> FilesError:
+    """Say which column a file lacks, and what to do."""
     if column in {"created_at", "_inserted_at"}:
         return FilesError(
             f"{name} has no column {column}, without which late events cannot be told "
