@@ -226,6 +226,15 @@ class FilesSource:
             yield from self._audit.batches(self._bookmark, self._ledger)
             yield self._safe(self._bookmark)
 
+    def _open_ledger(self, first: datetime, until: datetime) -> None:
+        """Count hours from the first window on; without an audit, none."""
+        since = self._bookmark
+        if not since.at:
+            since = replace(since, at=Key("", ""), ingested_before=first)
+        hours = self._settings.recheck_hours if self._audit else 0
+        window = self._margins.late_window
+        self._ledger = Ledger.of(since, self._scope, window, until, hours)
+
     def _wanted(self, complete: list[Window], needed: datetime | None) -> list[Window]:
         """Return the windows that hold what is owed, those that came late too."""
         gaps = self._bookmark.files.gaps if self._bookmark.files else ()
