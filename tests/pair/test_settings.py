@@ -55,6 +55,8 @@ TAP: dict[str, tuple[object, str]] = {
     "page_size": (500, "5e2"),
     "max_concurrent_queries": (1, "1"),
     "events_source": ("rest", "REST"),
+    "files_url": ("s3://bucket/p", "s3://bucket/p"),
+    "files_options": ({"region": "eu-central-1"}, '{"region": "eu-central-1"}'),
     "rest_lookback_minutes": (5, "5"),
     "include_person_properties": (True, "on"),
     "request_timeout_seconds": (7, "7"),
