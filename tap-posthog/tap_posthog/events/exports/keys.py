@@ -125,8 +125,8 @@ def _window(
     """Say what of a window's files counts, and whether that is all of it."""
     if listed is not None:
         by_key = {part.stored.key: part for part in parts}
-        missing = [key for key in listed if key.lstrip("/") not in by_key]
-        named = [by_key[key.lstrip("/")] for key in listed if key not in missing]
+        missing = [key for key in listed if key not in by_key]
+        named = [by_key[key] for key in listed if key in by_key]
         why = f"its manifest names {missing[0]}, which is not there" if missing else ""
         return Window(*span, tuple(named), why)
     whole = [part for part in parts if part.number is None]
@@ -142,10 +142,14 @@ def _window(
 
 
 def _listed(stored: Stored, read: Callable[[Stored], bytes]) -> list[str]:
-    """Return the keys that a manifest names; one that says nothing names none."""
+    """Return the keys that a manifest names: by name, as its files lie beside it.
+
+    It names them from the bucket's root, of which a folder may be a copied part.
+    """
+    folder = stored.key[: stored.key.rfind("/") + 1]
     try:
         found: Mapping[str, Any] = json.loads(read(stored))
-        return [str(key) for key in found["files"]]
+        return [folder + str(key).rsplit("/", 1)[-1] for key in found["files"]]
     except (ValueError, KeyError, TypeError):
         return [f"nothing that can be read ({stored.key})"]
 
