@@ -35,6 +35,10 @@ _validate = msgspec.json.Decoder(msgspec.Raw).decode
 
 def as_object(cell: msgspec.Raw) -> msgspec.Raw:
     """Return the JSON object that a cell holds, as text inside JSON or as it is."""
+    if bytes(memoryview(cell)[:1]) == b"{":
+        held = bytes(cell)
+        if b"\n" not in held and b"\r" not in held:
+            return cell
     try:
         text = _text(cell)
         raw = _validate(text)

@@ -90,5 +90,5 @@ def repeated(store: Store, part: Part) -> Any:  # noqa: ANN401 - an Arrow array
 
 
 def _number(row: FileRow) -> int:
-    rest = row.timestamp, bytes(row.event), bytes(row.distinct_id)
-    return int(row.uuid.replace("-", ""), 16) << 64 | hash(rest) & (1 << 64) - 1
+    rest = hash((row.timestamp, bytes(row.event), bytes(row.distinct_id)))
+    return int(row.uuid.replace("-", ""), 16) ^ (rest << 64)

@@ -131,7 +131,7 @@ def clocks(store: Store, part: Part) -> Iterator[tuple[Any, Any, Any]]:
         for lines in _jsonl(store, part, _clocks):
             for line in lines:
                 times = line.timestamp, line.inserted_at, line.created_at
-                yield tuple(normalized(each) if each else "" for each in times)  # type: ignore[misc]
+                yield tuple(_instant(each) if each else "" for each in times)  # type: ignore[misc]
 
 
 def _jsonl(store: Store, part: Part, decode: Any) -> Iterator[list[Any]]:  # noqa: ANN401
@@ -173,14 +173,14 @@ def _of_cells(cells: dict[str, Sequence[Any]], *, ids: bool = False) -> list[Fil
             event,
             msgspec.Raw(_encode(event)),
             msgspec.Raw(_encode(distinct_id)),
-            NOTHING if props is None else msgspec.Raw(_encode(props)),
-            msgspec.Raw(_encode(chain or "")),
+            NOTHING,
+            msgspec.Raw(_encode(chain)) if chain else EMPTY,
             NULL if person is None else msgspec.Raw(_encode(person)),
         )
         if of_person is not None:
             row.person_properties = msgspec.Raw(_encode(of_person))
-        if ids and props is not None and "_id" in props:
-            _take_ids(row, props)
+        if props is not None:
+            _take_properties(row, props, ids=ids)
         made.append(row)
     return made
 
@@ -191,9 +191,9 @@ def _of_line(line: _Line, *, ids: bool) -> FileRow:
         properties = NOTHING
     row = FileRow(
         line.uuid,
-        normalized(line.timestamp),
-        normalized(line.created_at),
-        normalized(line.inserted_at),
+        _instant(line.timestamp),
+        _instant(line.created_at),
+        _instant(line.inserted_at),
         _text(line.event),
         line.event,
         line.distinct_id,
@@ -205,6 +205,20 @@ def _of_line(line: _Line, *, ids: bool) -> FileRow:
     if ids:
         _take_ids(row, properties)
     return row
+
+
+def _take_properties(row: FileRow, text: str, *, ids: bool) -> None:
+    """Keep the text as it is where it is a JSON object; the writer repairs the rest."""
+    try:
+        found = _ids(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        row.properties = msgspec.Raw(_encode(text))
+        if ids:
+            _take_ids(row, text)
+        return
+    row.properties = msgspec.Raw(text if text[0] == "{" else text.strip())
+    if ids:
+        row.session_id, row.window_id = _as_text(found.session), _as_text(found.window)
 
 
 def _take_ids(row: FileRow, properties: msgspec.Raw | str) -> None:
@@ -226,6 +240,15 @@ def _take_ids(row: FileRow, properties: msgspec.Raw | str) -> None:
             )
         )
     row.session_id, row.window_id = _as_text(found.session), _as_text(found.window)
+
+
+def _instant(text: str) -> str:
+    """Spell an instant our way; that of isoformat in UTC needs no parsing."""
+    if text[19:] == "+00:00" and text[10] == "T":
+        return f"{text[:19]}.000000Z"
+    if text[26:] == "+00:00" and text[10] == "T":
+        return f"{text[:26]}Z"
+    return normalized(text)
 
 
 def _as_text(cell: msgspec.Raw) -> msgspec.Raw:
