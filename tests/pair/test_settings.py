@@ -75,6 +75,7 @@ TARGET: dict[str, tuple[object, str]] = {
     "max_batch_bytes": (1000, "1e3"),
     "max_batch_age_seconds": (0.5, "0.5"),
     "max_parallel_requests": (1, "1"),
+    "max_requests_per_second": (0.5, "0.5"),
     "timeout_seconds": (2.5, "2.5"),
     "max_retry_seconds": (7.25, "7.25"),
     "compression": ("gzip", "GZIP"),

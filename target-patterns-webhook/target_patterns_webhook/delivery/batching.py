@@ -77,7 +77,7 @@ def _utf8(stream: str) -> bytes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Payload:
-    """How records become one body: array, ndjson or envelope."""
+    """How records become one body: array, ndjson, envelope, or an object alone."""
 
     format: str
 
@@ -87,13 +87,17 @@ class Payload:
         is_lines = self.format == "ndjson"
         return "application/x-ndjson" if is_lines else "application/json"
 
+    def rows(self, most: int) -> int:
+        """Return how many records a body may hold, where the user allows ``most``."""
+        return 1 if self.format == "object" else most
+
     def overhead(self, stream: str) -> int:
         """Return the fixed bytes of a body, less one.
 
         Each record is counted with a separator behind it, and the last has none.
         """
-        if self.format == "ndjson":
-            return 0
+        if self.format in {"ndjson", "object"}:
+            return 0 if self.format == "ndjson" else -1
         envelope = len(self._head(stream)) + ID_LENGTH + len(self._middle) + 1
         return 1 if self.format == "array" else envelope + 1
 
@@ -104,8 +108,9 @@ class Payload:
         count: Callable[[bytes], int] | None = None,
     ) -> tuple[str, bytes]:
         """Return the id and the exact bytes of a body; ``count`` as in ``batch_id``."""
-        if self.format == "ndjson":
-            body = _joined(b"", b"\n", records, b"\n")
+        if self.format in {"ndjson", "object"}:
+            ends = b"\n" if self.format == "ndjson" else b""
+            body = _joined(b"", ends, records, ends)
             return batch_id(stream, body, count), body
         body = _joined(b"[", b",", records, b"]")
         name = batch_id(stream, body, count)

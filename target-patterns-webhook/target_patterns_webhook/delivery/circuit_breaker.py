@@ -7,7 +7,8 @@ after ever longer waits. Anything accepted ends that. So a receiver that
 fails at random is kept busy, and one that is down is left in peace.
 
 A Retry-After holds all senders at once, for as long as it asks. A bare 429 or 503 holds
-every sender for the back-off, or until the next acceptance if that comes first.
+every sender for the back-off, or until the next acceptance if that comes first. A pace
+that the user sets is kept whatever the receiver says.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ class CircuitBreaker:
         stats: Stats,
         *,
         senders: int = 1,
+        per_second: float | None = None,
     ) -> None:
+        """``per_second``: how many requests may start, evenly; None: no matter."""
         self.limit = limit
         self._stats = stats
         self._backoff = backoff
@@ -95,6 +98,8 @@ class CircuitBreaker:
         self.held_until = 0.0  # no request may start before
         self._asked_until = 0.0  # by a Retry-After: not ours to shorten
         self._era = 0
+        self._interval = 1 / per_second if per_second else 0.0
+        self._paced_until = 0.0
         self._latency: float | None = None  # of what is accepted
 
     @property
@@ -110,14 +115,19 @@ class CircuitBreaker:
 
     def admits(self, now: float) -> bool:
         """Return whether one more request may start."""
-        return self.in_flight < self._room and now >= self.held_until
+        return self.in_flight < self._room and now >= self._opens_at
 
     def wake_at(self) -> float | None:
         """Return from when on a request may start, None where only an answer helps."""
-        return self.held_until if self.in_flight < self._room else None
+        return self._opens_at if self.in_flight < self._room else None
 
-    def enter(self) -> Attempt:
+    @property
+    def _opens_at(self) -> float:
+        return max(self.held_until, self._paced_until)
+
+    def enter(self, at: float) -> Attempt:
         """Count a request in; ask ``admits`` first."""
+        self._paced_until = at + self._interval
         self._stats.in_flight = now = self.in_flight + 1
         return Attempt(now, now >= self.limit.now, self._era)
 

@@ -224,8 +224,8 @@ class Delivery:
                 taken = self._outbox.next()
                 now, at = self._clock(), self._outbox.wake_at()
                 if taken is not None:
-                    if at is not None and at <= now:
-                        self._work.notify()  # one more may go
+                    if at is not None:
+                        self._work.notify()  # one more may go, now or at its time
                     self._room.notify()
                     return taken
                 self._wait(self._work, None if at is None else max(MIN_WAIT, at - now))

@@ -53,13 +53,17 @@ class Outbox:
         self.payload = Payload(settings.payload_format)
         self.batcher = Batcher(
             self.payload,
-            rows=settings.batch_size_rows,
+            rows=self.payload.rows(settings.batch_size_rows),
             size=settings.max_batch_bytes,
             age=settings.max_batch_age_seconds,
         )
         backoff = Backoff(chance=chance)
         self.breaker = CircuitBreaker(
-            ConcurrencyLimit(senders), backoff, self.stats, senders=senders
+            ConcurrencyLimit(senders),
+            backoff,
+            self.stats,
+            senders=senders,
+            per_second=settings.max_requests_per_second,
         )
         self.watermark = Watermark()
         self.bytes = 0
@@ -115,7 +119,7 @@ class Outbox:
         if self._held or not self.breaker.admits(now):
             return None
         chunk = self._dispatch.take(now)
-        return None if chunk is None else (chunk, self.breaker.enter())
+        return None if chunk is None else (chunk, self.breaker.enter(now))
 
     def wake_at(self) -> float | None:
         """Return when time alone gives something to send; None: only an answer can."""

@@ -56,6 +56,13 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "pressure (429, 503, time-outs) and recovers after it.",
     ),
     th.Property(
+        "max_requests_per_second",
+        th.NumberType(minimum=0, maximum=10_000),
+        title="Most requests a second",
+        description="A pace for receivers with a known limit, over all senders. "
+        "Decimals are allowed; none or 0: as fast as the receiver takes them.",
+    ),
+    th.Property(
         "timeout_seconds",
         th.NumberType(exclusive_minimum=0, maximum=3_600),
         default=30,
@@ -124,11 +131,12 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "payload_format",
-        th.StringType(allowed_values=["array", "ndjson", "envelope"]),
+        th.StringType(allowed_values=["array", "ndjson", "envelope", "object"]),
         default="array",
         title="Payload format",
         description="`array`: a JSON array of records. `ndjson`: one record a line. "
-        "`envelope`: an object with `stream`, `batch_id` and `records`.",
+        "`envelope`: an object with `stream`, `batch_id` and `records`. `object`: one "
+        "record a request, as a JSON object (Slack, Zapier, n8n, Make).",
     ),
     th.Property(
         "on_rejected",

@@ -57,6 +57,7 @@ class Settings:
     max_batch_bytes: int
     max_batch_age_seconds: float
     max_parallel_requests: int
+    max_requests_per_second: float | None  # None: no pace
     timeout_seconds: float
     max_retry_seconds: float
     compression: str

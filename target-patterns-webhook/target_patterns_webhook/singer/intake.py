@@ -10,10 +10,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
-from singer_sdk.exceptions import (
-    MissingKeyPropertiesError,
-    RecordsWithoutSchemaException,
-)
 
 from target_patterns_webhook.deep_json import without_constants
 from target_patterns_webhook.errors import InputError
@@ -30,7 +26,7 @@ from target_patterns_webhook.singer.messages import (
     whole,
 )
 from target_patterns_webhook.singer.stdin import lines
-from target_patterns_webhook.singer.stream import Stream
+from target_patterns_webhook.singer.stream import NoKeyError, NoSchemaError, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,14 +39,6 @@ logger = logging.getLogger("target-patterns-webhook")
 # The stream that `meltano config test` writes to a loader: a test, not data.
 TEST_STREAM = "meltano_test_stream"
 HELD = 1 << 20  # bytes of records that are handed on at once
-
-
-class NoSchemaError(InputError, RecordsWithoutSchemaException):
-    """A record came before the SCHEMA of its stream."""
-
-
-class NoKeyError(InputError, MissingKeyPropertiesError):
-    """A record has not all key properties of its stream."""
 
 
 class BatchInterruptedError(Exception):
@@ -121,14 +109,45 @@ class Intake:
         self.count()
 
     def _take_plain(self, messages: list[Message]) -> None:
+        start = 0
+        for at, message in enumerate(messages):
+            if message.type == "STATE":
+                self._take_records(messages[start:at])
+                self.line += 1
+                self.messages["STATE"] += 1
+                self._state(message)
+                start = at + 1
+        self._take_records(messages[start:])
+
+    def _take_records(self, messages: list[Message]) -> None:
+        streams = {each.stream for each in messages}
+        records = [bytes(each.record) for each in messages]
+        name = streams.pop() if len(streams) == 1 else None
+        if name is not None and self._take_at_once(name, records):
+            self.line += len(messages)
+            self.messages["RECORD"] += len(messages)
+            return
         for message in messages:
             self.line += 1
-            self.messages[message.type] += 1
-            if message.type == "STATE":
-                self._state(message)
-            else:
-                name, self.latest = record_of(message)
-                self.take_record(name, self.latest)
+            self.messages["RECORD"] += 1
+            name, self.latest = record_of(message)
+            self.take_record(name, self.latest)
+
+    def _take_at_once(self, name: str, records: list[bytes]) -> bool:
+        """Hand on records that need no closer look; return False if one does."""
+        stream = self.streams.get(name)
+        if stream is None or not stream.passes(records):
+            return False
+        stream.counted += len(records)
+        self.latest = records[-1]
+        if name != self._held_stream:
+            self._hand_on()
+            self._held_stream = name
+        self._held += records
+        self._held_bytes += sum(map(len, records))
+        if self._held_bytes >= HELD:
+            self._hand_on()
+        return True
 
     def _take_lines(self, block: bytes) -> None:
         for line in lines(block):
@@ -257,10 +276,11 @@ class Intake:
         for records, plain in batch_files.records(message, self._storage):
             if self._stopped():
                 raise BatchInterruptedError
+            if plain and not self.by_line and self._take_at_once(name, records):
+                continue
             self.latest = records[-1]
-            take = self.take_record if plain and not self.by_line else self.record
             for record in records:
-                take(name, record)
+                self.record(name, record)
             self._hand_on()
         self._folders.read(manifest)
 

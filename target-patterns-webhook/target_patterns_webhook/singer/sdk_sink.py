@@ -21,9 +21,10 @@ from typing_extensions import override
 from target_patterns_webhook.cli import map_errors
 from target_patterns_webhook.errors import InputError
 from target_patterns_webhook.raw_json import MalformedError
-from target_patterns_webhook.singer.intake import TEST_STREAM, Intake, NoKeyError
+from target_patterns_webhook.singer.intake import TEST_STREAM, Intake
 from target_patterns_webhook.singer.messages import whole_record
 from target_patterns_webhook.singer.schemas import Schema, for_sdk
+from target_patterns_webhook.singer.stream import NoKeyError
 from target_patterns_webhook.singer.validator import Validator
 
 if TYPE_CHECKING:

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from singer_sdk import metrics
+from singer_sdk.exceptions import (
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+)
 
+from target_patterns_webhook.errors import InputError
 from target_patterns_webhook.raw_json import members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+
+
+class NoSchemaError(InputError, RecordsWithoutSchemaException):
+    """A record came before the SCHEMA of its stream."""
+
+
+class NoKeyError(InputError, MissingKeyPropertiesError):
+    """A record has not all key properties of its stream."""
 
 
 class Stream:
@@ -38,6 +51,13 @@ class Stream:
         if self.counted:
             self.counter.increment(self.counted)
             self.counted = 0
+
+    def passes(self, records: Sequence[bytes]) -> bool:
+        """Whether all surely are objects with their keys, and are handed on as is."""
+        start = self._start
+        if not start or self.shape is not None:
+            return False
+        return False not in [record.startswith(start) for record in records]
 
     def lacks(self, record: bytes) -> list[str]:
         """Return which key properties a record has not."""

@@ -97,6 +97,59 @@ def test_each_format_arrives_under_the_batch_limit(form: str) -> None:
     assert all(len({r["id"] % 3 for r in q.records}) == 1 for q in hook.requests)
 
 
+def test_an_object_a_request() -> None:
+    """Each record is a body of its own, as the bytes that came; the limits hold."""
+    with Receiver() as hook, delivery(hook, payload_format="object") as crew:
+        for number in range(50):
+            crew.add("s", record(number))
+        assert crew.drain()
+
+    assert sorted(q.wire for q in hook.requests) == sorted(map(record, range(50)))
+    assert len({q.headers["idempotency-key"] for q in hook.requests}) == 50
+
+
+@pytest.mark.parametrize("senders", [1, 4])
+def test_a_pace_holds_for_all_senders_together(senders: int) -> None:
+    """Requests start evenly, and not much later than the pace allows."""
+    with (
+        Receiver() as hook,
+        delivery(
+            hook,
+            payload_format="object",
+            max_requests_per_second=20,
+            max_parallel_requests=senders,
+        ) as crew,
+    ):
+        started = time.monotonic()
+        for number in range(21):
+            crew.add("s", record(number))
+        assert crew.drain()
+        seconds = time.monotonic() - started
+
+    assert 1.0 <= seconds < 3.0
+    assert len(hook.requests) == 21
+
+
+def test_a_slow_receiver_does_not_lower_the_pace() -> None:
+    """Requests overlap where one takes longer than the pace's interval."""
+    with (
+        Receiver(judge=lambda _: time.sleep(0.3)) as hook,
+        delivery(
+            hook,
+            payload_format="object",
+            max_requests_per_second=10,
+            max_parallel_requests=4,
+        ) as crew,
+    ):
+        started = time.monotonic()
+        for number in range(20):
+            crew.add("s", record(number))
+        assert crew.drain()
+        seconds = time.monotonic() - started
+
+    assert 1.9 <= seconds < 4.5  # one after the other would take 6
+
+
 def test_without_records_nothing_is_sent() -> None:
     """A state alone is written; the receiver hears nothing."""
     states: list[bytes] = []

@@ -43,6 +43,7 @@ def test_defaults() -> None:
         "max_batch_bytes": 1_000_000,
         "max_batch_age_seconds": 10.0,
         "max_parallel_requests": 4,
+        "max_requests_per_second": None,
         "timeout_seconds": 30.0,
         "max_retry_seconds": 900.0,
         "compression": "none",
