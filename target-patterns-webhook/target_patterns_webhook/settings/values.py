@@ -194,7 +194,7 @@ def unknown(given: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
     That is empty where there is none. Keys that Meltano calls its own are left out.
     """
-    names = list(known)
+    names = sorted(known)  # of several that fit, the same one each time
     found: dict[str, str] = {}
     for key in given:
         if key in names or key in MELTANOS or key.startswith("_"):
