@@ -196,7 +196,7 @@ def test_a_kill_repeats_no_more_than_the_windows_in_progress(
     assert len(hit) <= 2
 
 
-@given(events, st.integers(1, 40), st.integers(41, 80))
+@given(events, st.integers(1, 40), st.integers(42, 80))
 def test_a_file_that_comes_late_is_read_when_it_comes(
     made: list[Event], gap: int, last: int
 ) -> None:
