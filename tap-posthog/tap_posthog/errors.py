@@ -40,6 +40,8 @@ class StateError(TapError):
 class PostHogError(TapError):
     """PostHog answered, and the same request would be answered the same way."""
 
+    said: str = ""  # PostHog's own words
+
 
 class AuthError(PostHogError):
     """The key is wrong, in the wrong region, or lacks scope or project (401, 403)."""

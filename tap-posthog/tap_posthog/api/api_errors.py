@@ -7,6 +7,7 @@ Wordings are those of PostHog's `authentication.py`, `permissions.py` and
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -15,6 +16,7 @@ from tap_posthog.errors import (
     ConfigError,
     ForeignError,
     MissingEndpointError,
+    PostHogError,
     ProjectError,
     QueryError,
     QuotaError,
@@ -27,19 +29,32 @@ if TYPE_CHECKING:
     from tap_posthog.api.transport import Response
     from tap_posthog.settings.settings import Settings
 
+QUERY = "query:read"
+SCOPE = re.compile(
+    r"'(\w+:(?:read|write))'"
+)  # as PostHog names the one that is lacking
 SHOWN = 300  # characters of the server's own words
 US, EU = "https://us.posthog.com", "https://eu.posthog.com"
 
 
-def error_of(  # noqa: PLR0911 - a table of statuses
-    response: Response, path: str, settings: Settings
-) -> TapError:
+def error_of(response: Response, path: str, settings: Settings) -> TapError:
     """Turn an answer that will not change into the line that the user needs.
 
     `path` is what was asked for, under `base_url`.
     """
+    said = detail(response.body)
+    if settings.api_key:
+        said = said.replace(settings.api_key, "***")
+    error = _error_of(response, said, path, settings)
+    if isinstance(error, PostHogError):
+        error.said = said
+    return error
+
+
+def _error_of(  # noqa: PLR0911 - a table of statuses
+    response: Response, said: str, path: str, settings: Settings
+) -> TapError:
     base_url, project_id = settings.base_url, settings.project_id
-    said = detail(response.body).replace(settings.api_key, "***")
     if response.status in {300, 301, 302, 303, 307, 308}:
         return _redirected(response, base_url, path)
     if response.status < 300:  # noqa: PLR2004 - success, but not of what was asked
@@ -107,9 +122,10 @@ def _envelope(body: bytes) -> dict[str, Any]:
 
 def _forbidden(said: str, project_id: str) -> AuthError:
     if "scope" in said:
+        named = SCOPE.search(said)
         return AuthError(
             f"The API key lacks a scope (403): {said}. Edit the key in PostHog's "
-            "Settings > Personal API keys and give it query:read"
+            f"Settings > Personal API keys and give it {named[1] if named else QUERY}"
         )
     if "access" in said and "project" in said:
         return AuthError(

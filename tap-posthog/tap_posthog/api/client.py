@@ -24,6 +24,7 @@ from tap_posthog.errors import (
     ConfigError,
     GaveUpError,
     MissingEndpointError,
+    PostHogError,
     TooHeavyError,
 )
 from tap_posthog.http.failures import Failure
@@ -96,11 +97,13 @@ class Client:
         parse: Callable[[Response], T],
         *,
         divisible: bool = True,
+        alone: bool = False,
     ) -> T:
         """Return what `parse` makes of the answer, however long that takes.
 
         `parse` raises ValueError for what is no answer, which is then asked for
-        again. With `divisible` a question that is too much is handed back.
+        again. With `divisible` a question that is too much is handed back. A refusal
+        ends the waits of all that is asked, but for what is asked `alone`.
 
         Raises:
             TooHeavyError: the caller has to ask for less at once.
@@ -110,6 +113,10 @@ class Client:
         try:
             return self._call(request, parse, divisible=divisible)
         except (TooHeavyError, MissingEndpointError):
+            raise
+        except PostHogError as exc:
+            if not alone:
+                self.stop(exc)
             raise
         except BaseException as exc:  # a bug of ours too must not keep others waiting
             self.stop(exc)

@@ -86,7 +86,7 @@ def test_a_question_that_is_too_much_is_handed_back(
     source = QuerySource(asker, "1")
 
     with pytest.raises(errors.TooHeavyError, match=str(status)):
-        source._post(SELECT, lambda response: response.body, divisible=True)  # noqa: SLF001 - the question does not matter
+        source._endpoint.post(SELECT, lambda response: response.body, divisible=True)  # noqa: SLF001 - the question does not matter
 
     assert moment.slept == []
     ask(asker)

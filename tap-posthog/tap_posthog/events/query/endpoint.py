@@ -1,19 +1,15 @@
-"""PostHog's query endpoint as a source: HogQL in, rows out. Makes no SQL of its own.
-
-Every query is computed anew (`force_blocking`: an answer may else be six hours old) and
-in UTC (`convertToProjectTimezone`: times may else be the project's).
-"""
+"""PostHog's query endpoint as a source of events: questions in, rows out."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from tap_posthog import raw_json, timestamps
-from tap_posthog.api.transport import NoResponseError, Request
-from tap_posthog.errors import QueryError, TooHeavyError
+from tap_posthog import timestamps
+from tap_posthog.api.answer_parts import parts
+from tap_posthog.api.query import QueryEndpoint
+from tap_posthog.api.transport import NoResponseError
+from tap_posthog.errors import TooHeavyError
 from tap_posthog.events.query import questions
-from tap_posthog.events.query.answer_parts import parts
 from tap_posthog.events.query.source import Page
 from tap_posthog.events.rows import RowReader
 
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
 
     Kind = Callable[[object], bool]
 
-T = TypeVar("T")
 # Of one answer, as it comes: most pages wait packed, so this bounds what is held.
 MOST_BYTES = 32_000_000
 
@@ -36,8 +31,7 @@ class QuerySource:
 
     def __init__(self, client: Client, project_id: str) -> None:
         """Take who asks, and the project's number."""
-        self._client = client
-        self._path = f"/api/projects/{project_id}/query/"
+        self._endpoint = QueryEndpoint(client, project_id)
         self._readers: dict[tuple[str, ...], RowReader] = {}
 
     def ask(self, question: Question, *, divisible: bool = True) -> list[list[Any]]:
@@ -52,7 +46,7 @@ class QuerySource:
             check(question, found)
             return found
 
-        return self._post(str(question), results, divisible=divisible)
+        return self._endpoint.post(str(question), results, divisible=divisible)
 
     def read(self, question: Rows, *, divisible: bool = True) -> Page:
         """Return a page of rows, the first of its parts opened.
@@ -79,17 +73,19 @@ class QuerySource:
             return Page(_until_wrong(first, rest), len(response.content))
 
         most = MOST_BYTES if divisible else None
-        return self._post(str(question), opened, divisible=divisible, most_bytes=most)
+        return self._endpoint.post(
+            str(question), opened, divisible=divisible, most_bytes=most
+        )
 
     def _parts(self, reader: RowReader, response: Response) -> Iterator[list[Any]]:
         for body in parts(response.pieces()):
             rows, error = reader.read(body)
-            self._check(error)
+            self._endpoint.check(error)
             yield rows
 
     def stop(self, cause: BaseException | None = None) -> None:
         """End every wait and request of the client, which fail with the cause then."""
-        self._client.stop(cause)
+        self._endpoint.client.stop(cause)
 
     def probe(self) -> None:
         """Ask for nothing but an answer.
@@ -97,42 +93,10 @@ class QuerySource:
         Raises:
             MissingEndpointError: the server is too old to have the endpoint.
         """
-        self._post("select 1", self._results, divisible=False)
-
-    def _post(
-        self,
-        sql: str,
-        parse: Callable[[Response], T],
-        *,
-        divisible: bool,
-        most_bytes: int | None = None,
-    ) -> T:
-        query = {
-            "kind": "HogQLQuery",
-            "query": sql,
-            "modifiers": {"convertToProjectTimezone": False},
-        }
-        body = json.dumps({"query": query, "refresh": "force_blocking"}).encode()
-        request = Request(
-            method="POST", path=self._path, body=body, most_bytes=most_bytes
-        )
-        return self._client.call(request, parse, divisible=divisible)
+        self._endpoint.post("select 1", self._results, divisible=False)
 
     def _results(self, response: Response) -> list[list[Any]]:
-        decoded = raw_json.loads(response.body.decode("utf-8", "replace"))
-        if isinstance(decoded, dict):
-            self._check(decoded.get("error"))
-            if isinstance(decoded.get("results"), list):
-                return cast("list[list[Any]]", decoded["results"])
-        msg = "the answer has no results"
-        raise ValueError(msg)
-
-    def _check(self, error: object) -> None:
-        """Raise QueryError for what PostHog says with status 200 that went wrong."""
-        if error:
-            said = self._client.scrubbed(" ".join(str(error).split()))
-            msg = f"PostHog could not answer the query: {said[:300]}"
-            raise QueryError(msg)
+        return cast("list[list[Any]]", self._endpoint.answer(response)["results"])
 
 
 def _until_wrong(first: list[Any], rest: Iterator[list[Any]]) -> Iterator[list[Any]]:

@@ -4,8 +4,6 @@
 Each question is a frozen value, and `str()` of it is its HogQL. What they keep to:
 
 - LIMIT is always written out (PostHog's default is 100); OFFSET is refused for keys.
-- An instant is `toDateTime64('...', 6, 'UTC')`: typed, and with its time zone, since
-  `toDateTime` of a text that does not parse is NULL, which selects nothing, silently.
 - A key's condition has a plain bound on `timestamp` beside it, by which ClickHouse
   skips days. UUIDs are ordered as text: ClickHouse orders the type by its second half.
 - Rows that share a key are apart by name and distinct_id, which follow in the order, so
@@ -23,10 +21,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tap_posthog import timestamps
+from tap_posthog.api.hogql import moment, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from tap_posthog.events.event_names import Names
     from tap_posthog.events.region import Key, Place, Region
@@ -38,21 +36,6 @@ FIELDS = {
     "window_id": "`$window_id`",
     "person_properties": "poe.properties",
 }
-# As PostHog's own escape_hogql_string.
-ESCAPES = str.maketrans(
-    {
-        "\b": "\\b",
-        "\f": "\\f",
-        "\r": "\\r",
-        "\n": "\\n",
-        "\t": "\\t",
-        "\0": "\\0",
-        "\a": "\\a",
-        "\v": "\\v",
-        "\\": "\\\\",
-        "'": "\\'",
-    }
-)
 MILLISECOND = timedelta(milliseconds=1)
 # toUnixTimestamp64Milli counts from 1970; its sum with this is never negative.
 MILLIS_TO_1970 = 2_208_988_800_000
@@ -201,17 +184,6 @@ class Hours:
 
 
 Question = Clock | Extent | Histogram | Distinct | Hours
-
-
-def text(value: str) -> str:
-    """Write a string as HogQL reads it. Braces mean nothing inside quotes."""
-    return f"'{value.translate(ESCAPES)}'"
-
-
-def moment(when: datetime) -> str:
-    """Write an instant so that no setting of the project can move it."""
-    at = timestamps.spell(timestamps.within(when))[:-1].replace("T", " ")
-    return f"toDateTime64('{at}', 6, 'UTC')"
 
 
 def _where(region: Region) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_posthog.events.query import answer_parts, endpoint, windows
+from tap_posthog.api import answer_parts
+from tap_posthog.events.query import endpoint, windows
 from tests.support.rows import fill
 from tests.tap.running import config, run_here
 
@@ -25,7 +26,9 @@ def test_answers_are_cut_and_read_on_behind(
     """By the bytes that came, with smaller pages after the first."""
     monkeypatch.setattr(endpoint, "MOST_BYTES", 40_000)
     monkeypatch.setattr(windows, "PAGE_BYTES", 20_000)
-    monkeypatch.setattr(answer_parts.parts, "__defaults__", (4_000,))
+    monkeypatch.setattr(
+        answer_parts.parts, "__defaults__", (4_000, answer_parts.ROW_ENDS)
+    )
     fill(sandbox, 600, properties=random(200))
     sandbox.forget_requests()
 

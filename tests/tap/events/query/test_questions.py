@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.posthog.parser import parse
+from tap_posthog.api import hogql
 from tap_posthog.events.event_names import Names
 from tap_posthog.events.query import questions
 from tap_posthog.events.region import Key, Place, Region
@@ -81,15 +82,13 @@ def test_each_question_parses_and_has_a_limit_and_no_offset(
 
 def test_instants_are_typed_and_have_their_time_zone() -> None:
     """A literal that PostHog cannot read would select nothing, without an error."""
-    assert (
-        questions.moment(NOON) == "toDateTime64('2026-11-21 12:00:00.123456', 6, 'UTC')"
-    )
+    assert hogql.moment(NOON) == "toDateTime64('2026-11-21 12:00:00.123456', 6, 'UTC')"
 
 
 def test_an_instant_that_clickhouse_cannot_hold_is_moved_to_the_nearest() -> None:
     """The year 9999 is later than every event either way."""
-    assert "2299-12-31" in questions.moment(datetime.max.replace(tzinfo=UTC))
-    assert "1900-01-01" in questions.moment(datetime.min.replace(tzinfo=UTC))
+    assert "2299-12-31" in hogql.moment(datetime.max.replace(tzinfo=UTC))
+    assert "1900-01-01" in hogql.moment(datetime.min.replace(tzinfo=UTC))
 
 
 def test_a_keys_condition_has_a_plain_bound_beside_it() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_posthog.events.query.answer_parts import parts
+from tap_posthog.api.answer_parts import parts
 
 UUID = "0190a1b2-0000-7000-8000-00000000%04d"
 LURES = (

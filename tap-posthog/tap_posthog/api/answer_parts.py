@@ -19,12 +19,17 @@ ROW_ENDS = re.compile(rb'\]\s*,(?=\s*\["[0-9A-Fa-f]{8}-)')
 MOST_SIGN = 64  # bytes of either sign, which may be in two pieces
 
 
-def parts(body: Iterable[bytes], size: int = PART_BYTES) -> Iterator[bytes]:
+def parts(
+    body: Iterable[bytes],
+    size: int = PART_BYTES,
+    row_ends: re.Pattern[bytes] = ROW_ENDS,
+) -> Iterator[bytes]:
     """Cut an answer that comes in pieces into answers of about `size` bytes.
 
-    The rows of all parts, in order, are those of the answer. The first part begins as
-    the answer does and the last ends as it does, so its other members are there too.
-    An answer without such rows is one part.
+    `row_ends` is what lies between two rows and nowhere else. The rows of all parts, in
+    order, are those of the answer. The first part begins as the answer does and the
+    last ends as it does, so its other members are there too. An answer without such
+    rows is one part.
     """
     waiting = bytearray()
     begin = b""  # of every part but the first
@@ -33,7 +38,7 @@ def parts(body: Iterable[bytes], size: int = PART_BYTES) -> Iterator[bytes]:
         waiting += piece
         if not begin and (results := RESULTS.search(waiting, looked)):
             begin = b"{%b" % results[0]
-        while begin and (row := ROW_ENDS.search(waiting, max(looked, size))):
+        while begin and (row := row_ends.search(waiting, max(looked, size))):
             yield bytes(waiting[: row.end() - 1]) + b"]}"
             waiting[: row.end()] = begin
             looked = 0
