@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -34,6 +34,15 @@ class Traffic:
     waits: int = 0
     waited: float = 0.0  # seconds, over all threads
 
+    def since(self, before: Traffic) -> Traffic:
+        """Return what it has cost since then."""
+        return Traffic(
+            self.requests - before.requests,
+            self.bytes - before.bytes,
+            self.waits - before.waits,
+            self.waited - before.waited,
+        )
+
 
 @dataclass(slots=True)
 class Stats:
@@ -56,11 +65,17 @@ class Progress:
         traffic: Traffic,
         stats: Stats,
         *,
+        stream: str = "",
         terminal: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Show a live line on `terminal`; without one, log every few seconds."""
-        self.events = 0
+        """Show a live line on `terminal`; without one, log every few seconds.
+
+        `stream`: which one it is, where it is not the events.
+        """
+        self.events = 0  # or rows
+        self._stream = stream
+        self._before = replace(traffic) if stream else Traffic()
         self.reached = ""  # the last event's timestamp
         self._traffic = traffic
         self._stats = stats
@@ -88,8 +103,8 @@ class Progress:
         read, expected = self._stats.read, self._stats.expected
         share = f" ({min(1.0, read / expected):.0%})" if expected else ""
         return (
-            f"{self.events:,} events, {self.events / took:,.0f} events/s{at}{share}, "
-            f"{traffic_words(self._traffic)}"
+            f"{self._counted()}, {self.events / took:,.0f} {self._unit}/s{at}{share}, "
+            f"{self._cost()}"
         )
 
     def close(self) -> None:
@@ -101,14 +116,29 @@ class Progress:
         """Say what the run did, in one line."""
         took = self._clock() - self._began
         events, stats = self.events, self._stats
-        rate = f" ({events / took:,.0f} events/s)" if events and took else ""
+        rate = f" ({events / took:,.0f} {self._unit}/s)" if events and took else ""
         reached = f", up to {self.reached}" if self.reached else ""
-        return (
-            f"{'Done' if done else 'Stopped'}: {events:,} events in {span(took)}{rate}"
-            f"{reached}. Rows planned {stats.planned:,}, read {stats.read:,}, "
-            f"duplicates dropped {stats.duplicates:,}, sent again "
-            f"{stats.resent:,}. {traffic_words(self._traffic)}"
+        said = (
+            f"{'Done' if done else 'Stopped'}: {self._counted()} in {span(took)}{rate}"
         )
+        if self._stream:
+            return f"{said}, {self._cost()}"
+        return (
+            f"{said}{reached}. Rows planned {stats.planned:,}, read {stats.read:,}, "
+            f"duplicates dropped {stats.duplicates:,}, sent again "
+            f"{stats.resent:,}. {self._cost()}"
+        )
+
+    @property
+    def _unit(self) -> str:
+        return "rows" if self._stream else "events"
+
+    def _counted(self) -> str:
+        of = f" of {self._stream}" if self._stream else ""
+        return f"{self.events:,} {self._unit}{of}"
+
+    def _cost(self) -> str:
+        return traffic_words(self._traffic.since(self._before))
 
 
 def terminal() -> TextIO | None:

@@ -1,4 +1,4 @@
-"""The Singer tap: settings, streams and the command line's options. Reads no events."""
+"""The Singer tap: settings, streams and the command line's options. Reads no data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_posthog.api.client import Client
+from tap_posthog.api.key import flag_calls_have_left, key_of
+from tap_posthog.api.query import QueryEndpoint
 from tap_posthog.cli.config_input import read_config, read_variables, warn_of_unknown
 from tap_posthog.cli.files import bookmarks_of, checked_catalog, checked_state
+from tap_posthog.declarations import DECLARATIONS
 from tap_posthog.errors import ConfigError
 from tap_posthog.events.follow import Run
 from tap_posthog.events.probe import PROBE_SECONDS, probe
@@ -23,7 +26,11 @@ from tap_posthog.output import Output
 from tap_posthog.settings.schema import SETTINGS_SCHEMA
 from tap_posthog.settings.settings import OWN, Settings, with_defaults
 from tap_posthog.settings.values import Setting, read_builtin, settings_of
+from tap_posthog.sources import Sources
+from tap_posthog.streams.declared import DeclaredStream
 from tap_posthog.streams.events import Events
+from tap_posthog.tables.answers import Answers
+from tap_posthog.tables.own import declared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +38,17 @@ if TYPE_CHECKING:
 
     import click
 
+    from tap_posthog.declarations.declaration import Table
+
 ALIASES = ("start_date",)
-STREAMS = {stream.name: stream for stream in (Events,)}
-KEYS = {name: stream.replication_key for name, stream in STREAMS.items()}
+KEYS = {
+    Events.name: Events.replication_key,
+    **{each.name: each.replication_key for each in DECLARATIONS},
+}
 
 
 class TapPostHog(Tap):
-    """Singer tap for PostHog events: every event once, late or not."""
+    """Singer tap for PostHog: every event once, late or not, and all that is beside."""
 
     name = "tap-posthog"
     config_jsonschema = copy.deepcopy(SETTINGS_SCHEMA)  # the SDK adds its own to it
@@ -58,11 +69,89 @@ class TapPostHog(Tap):
         """Where messages go."""
         return cast("Output", self.message_writer)
 
+    @functools.cached_property
+    def sources(self) -> Sources:
+        """What reads the streams beside the events."""
+        return Sources(self.client, self.settings)
+
     @override
     def discover_streams(self) -> Sequence[Stream]:
-        """Declare the streams; nothing is asked of the server."""
-        given: dict[str, Any] = {"output": self.output, "read": self.read}
-        return [stream(self, **given) for stream in STREAMS.values()]
+        """Declare the streams; only the user's own queries are asked about."""
+        declared = [*DECLARATIONS, *self.own_queries()]
+        return [
+            Events(self, output=self.output, read=self.read),
+            *(
+                DeclaredStream(
+                    self, each, output=self.output, sources=lambda: self.sources
+                )
+                for each in declared
+            ),
+        ]
+
+    # The SDK sorts them by name. Events come first, and what is read whole last.
+    @override
+    def load_streams(self) -> list[Stream]:
+        """Return the streams in the order in which they are read."""
+        return list(self.discover_streams())
+
+    def own_queries(self) -> list[Table]:
+        """Ask what columns the user's queries have, of those that are selected.
+
+        Raises:
+            ConfigError: a query cannot be a stream.
+        """
+        if not self.config.get("hogql_streams"):
+            return []
+        catalog, found = self.input_catalog, []
+        answers = Answers(QueryEndpoint(self.client, self.settings.project_id))
+        for stream in self.settings.hogql_streams:
+            entry = catalog.get_stream(stream.name) if catalog else None
+            if entry and not entry.metadata.resolve_selection()[()]:
+                continue
+            found.append(declared(stream, answers))
+        return found
+
+    @override
+    def run_discovery(self) -> str:
+        """Print the catalog of what the API key may read; without one, of all."""
+        if self.config.get("api_key") and self.config.get("project_id"):
+            self._leave_out_what_the_key_may_not_read()
+        return super().run_discovery()
+
+    def _leave_out_what_the_key_may_not_read(self) -> None:
+        with Client(self.settings, patience=PROBE_SECONDS) as client:
+            key = key_of(client)
+            project = key.scopes is not None and key.may("project:read")
+            left = project and flag_calls_have_left(client, self.settings.project_id)
+        if left:
+            self.logger.warning(
+                "PostHog no longer writes $feature_flag_called into this project's "
+                "events: select flag_evaluations for them"
+            )
+        for name, stream in list(self.streams.items()):
+            scope = getattr(stream, "scope", "")
+            if scope and not key.may(scope):
+                self.logger.warning(
+                    "%s is left out: the API key lacks the scope %s", name, scope
+                )
+                del self.streams[name]
+
+    # Final in the SDK, which has no place for what is to be done once all streams are:
+    # its loop is left as it is.
+    @override
+    def sync_all(self) -> None:  # type: ignore[misc]
+        """Read the selected streams, then say which of them could not be read.
+
+        Raises:
+            TapError: what ended the run, or a stream.
+        """
+        try:
+            super().sync_all()
+            self.read_others_again()
+            self.sources.check()
+        finally:
+            if "client" in vars(self):
+                self.client.close()
 
     @classmethod
     def builtin(cls) -> dict[str, Setting]:
@@ -84,8 +173,16 @@ class TapPostHog(Tap):
         Raises:
             StateError: it is neither, or of another project.
         """
-        found = bookmarks_of(state, {*STREAMS})
-        read = {n: STREAMS[n].whole_state(s, self.settings) for n, s in found.items()}
+        declared = {each.name: each for each in DECLARATIONS}
+        for own in self.settings.hogql_streams:
+            declared[own.name] = own
+        found = bookmarks_of(state, {*KEYS, *declared})
+        read = {
+            name: Events.whole_state(given, self.settings)
+            if name == Events.name
+            else DeclaredStream.whole_state(declared[name], given)
+            for name, given in found.items()
+        }
         if whole := {name: state for name, state in read.items() if state}:
             super().load_state({"bookmarks": whole})
 

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from tap_posthog.settings.settings import Settings
 
 QUERY = "query:read"
-SCOPE = re.compile(
-    r"'(\w+:(?:read|write))'"
-)  # as PostHog names the one that is lacking
+SCOPE = re.compile(r"'(\w+:(?:read|write))'")  # the one that is lacking
 SHOWN = 300  # characters of the server's own words
 US, EU = "https://us.posthog.com", "https://eu.posthog.com"
 

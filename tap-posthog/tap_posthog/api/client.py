@@ -202,8 +202,8 @@ class Client:
         return response
 
     def _verdict(self, response: Response, *, divisible: bool) -> Verdict:
-        bad = response.status == HTTPStatus.BAD_REQUEST
-        why = code(response.body) if bad else ""
+        coded = {HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE}
+        why = code(response.body) if response.status in coded else ""
         return judge(response.status, why, divisible=divisible)
 
     def _unanswered(self, exc: NoResponseError, attempt: int) -> Setback:

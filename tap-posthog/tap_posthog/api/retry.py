@@ -43,7 +43,8 @@ def judge(status: int, code: str = "", *, divisible: bool = True) -> Verdict:
         return Verdict.READ
     if status == 429:  # noqa: PLR2004 - as above
         return Verdict.WAIT
-    if divisible and (status in TOO_MUCH or code == "too_many_bytes"):
+    too_much = code == "too_many_bytes" or code.endswith("_timed_out")
+    if divisible and (status in TOO_MUCH or too_much):
         return Verdict.SHRINK
     if status == 408 or status in range(500, 600):  # noqa: PLR2004 - as above
         return Verdict.RETRY

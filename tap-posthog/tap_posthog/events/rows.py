@@ -86,59 +86,27 @@ class RowReader:
         return self._type(**cells)
 
 
-class LineWriter:
-    """Turns rows into RECORD lines of one stream, without decoding them."""
+class EventRecords:
+    """Turns rows into records, without decoding them."""
 
-    def __init__(self, stream: str, columns: Sequence[str]) -> None:
-        """Take the columns that are written, in the order of the schema."""
-        self._stream = stream
-        self._record = msgspec.defstruct(
-            "Record", [(name, Any) for name in columns], gc=False
-        )
-        self._line = msgspec.defstruct(
-            "Line",
-            [("stream", str), ("record", Any), ("time_extracted", str)],
-            tag_field="type",
-            tag="RECORD",
-            gc=False,
-        )
+    def __init__(self, columns: Sequence[str], record: Callable[..., Any]) -> None:
+        """Take the columns of a record, in the order of the schema, and its type."""
+        self._record = record
         self._cells = _getter(columns)
-        self._json_columns = [name for name in columns if name in JSON_COLUMNS]
-        self._encode = msgspec.json.Encoder().encode_lines
+        self._json_columns = [
+            n for n, name in enumerate(columns) if name in JSON_COLUMNS
+        ]
 
-    def lines(self, rows: Sequence[Row], time_extracted: str) -> bytes:
-        """Return a RECORD line for each row, each with its line feed."""
-        line, stream = self._line, self._stream
-        records = self._records(rows)
-        return self._encode([line(stream, each, time_extracted) for each in records])
-
-    def records(self, rows: Sequence[Row]) -> bytes:
-        """Return each row's record alone, each with its line feed."""
-        return self._encode(self._records(rows))
-
-    def _records(self, rows: Sequence[Row]) -> list[Any]:
-        cells, record = self._cells, self._record
+    def of(self, rows: Sequence[Row]) -> list[Any]:
+        """Return the record of each row."""
+        cells, record, json_columns = self._cells, self._record, self._json_columns
         records = []
         for row in rows:
-            fields = record(*cells(row))
-            for name in self._json_columns:
-                setattr(fields, name, raw_json.as_object(getattr(fields, name)))
-            records.append(fields)
+            values = [*cells(row)]
+            for n in json_columns:
+                values[n] = raw_json.as_object(values[n])
+            records.append(record(*values))
         return records
-
-
-def decoded(row: Row, columns: Sequence[str]) -> dict[str, Any]:
-    """Return a row as Python values, no number rounded, for the SDK's own path."""
-    record: dict[str, Any] = {}
-    for name in columns:
-        cell = getattr(row, name)
-        if name in JSON_COLUMNS:
-            record[name] = raw_json.loads(bytes(raw_json.as_object(cell)).decode())
-        elif isinstance(cell, msgspec.Raw):
-            record[name] = raw_json.loads(bytes(cell).decode())
-        else:
-            record[name] = cell
-    return record
 
 
 def normalized(text: str) -> str:

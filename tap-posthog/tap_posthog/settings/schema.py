@@ -10,6 +10,7 @@ from typing import Any, cast
 from singer_sdk import typing as th
 
 PROJECT_ID = th.CustomType({"type": ["string", "integer"], "pattern": "^[0-9]{1,20}$"})
+QUERIES = th.CustomType({"type": ["array", "string"], "items": {"type": "object"}})
 NAMES = th.CustomType({"type": ["array", "string"], "items": {"type": "string"}})
 
 SETTINGS = th.PropertiesList(
@@ -190,6 +191,25 @@ SETTINGS = th.PropertiesList(
         description=(
             "How far back each run looks for events that PostHog ingested earlier but "
             "showed only later; 0 switches it off."
+        ),
+    ),
+    th.Property(
+        "full_scan_days",
+        th.IntegerType(minimum=0, maximum=3650),
+        default=7,
+        title="Full scan, days",
+        description=(
+            "Streams whose replication key misses some changes (`persons`, "
+            "`sessions`) are read whole every so many days; 0: never."
+        ),
+    ),
+    th.Property(
+        "hogql_streams",
+        QUERIES,
+        title="HogQL streams",
+        description=(
+            "Your own HogQL queries as streams, an array of objects: `name`, `query`, "
+            "`primary_key`, `replication_key`, `description`."
         ),
     ),
     th.Property(

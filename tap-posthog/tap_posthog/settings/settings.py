@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tap_posthog import timestamps
+from tap_posthog.declarations import DECLARATIONS
 from tap_posthog.errors import ConfigError
+from tap_posthog.settings.hogql_streams import HogqlStream, hogql_streams
 from tap_posthog.settings.schema import SETTINGS_SCHEMA
 from tap_posthog.settings.values import Setting, settings_of
 from tap_posthog.timestamps import spell
@@ -37,6 +39,7 @@ OWN = settings_of(
         "file:///folder",
     },
 )
+TAKEN = ("events", *(each.name for each in DECLARATIONS))
 KEY = re.compile(r"[\w.~+/=-]+", re.ASCII)
 # From where on a URL leads to a page of PostHog's or into its API.
 BEYOND = re.compile(
@@ -73,6 +76,8 @@ class Settings:
     max_wait_seconds: int
     audit: bool
     recheck_hours: int
+    full_scan_days: int
+    hogql_streams: tuple[HogqlStream, ...]
     follow_seconds: int
 
     @classmethod
@@ -92,6 +97,7 @@ class Settings:
         given["base_url"] = _base_url(OWN["base_url"], given["base_url"])
         for name in ("start_at", "end_at"):
             given[name] = _timestamp(OWN[name], given[name])
+        given["hogql_streams"] = hogql_streams(given["hogql_streams"], TAKEN)
         if given["project_id"] is None:
             OWN["project_id"].refuse(None)
         settings = cls(

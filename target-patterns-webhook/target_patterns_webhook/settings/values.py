@@ -56,6 +56,10 @@ class Setting:
         names = [types] if isinstance(types, str) else types
         return next(str(name) for name in names if name != "null")
 
+    @property
+    def _of_objects(self) -> bool:
+        return self.entry.get("items", {}).get("type") == "object"
+
     def read(self, given: object) -> Any:  # noqa: ANN401 - as its schema says
         """Return its value; absent, null and blank are all the default.
 
@@ -73,9 +77,9 @@ class Setting:
         except (msgspec.ValidationError, ValueError, RecursionError):
             self.refuse(given)
         if self.kind == "array":
-            if any(not name.strip() for name in read):
+            if not self._of_objects and any(not name.strip() for name in read):
                 self.refuse(given, "with an empty name in it")
-            return tuple(dict.fromkeys(read))
+            return tuple(read if self._of_objects else dict.fromkeys(read))
         return read
 
     def refuse(self, got: object, why: str = "") -> NoReturn:
@@ -107,7 +111,7 @@ class Setting:
             case "object":
                 return self._json(text)
             case "array":
-                return self._names(text)
+                return self._json(text) if self._of_objects else self._names(text)
             case "string" if why := slip(text):
                 self.refuse(text, why)
         return text
@@ -150,6 +154,8 @@ class Setting:
                 form, words = Annotated[int, bounds], f"a whole number{within}"
             case "number":
                 form, words = Annotated[float, bounds], f"a number{within}"
+            case "array" if self._of_objects:
+                form, words = tuple[dict[str, Any], ...], "an array of objects, as JSON"
             case "array":
                 form, words = tuple[str, ...], NAMES
             case "object":

@@ -1,0 +1,1 @@
+"""PostHog's REST lists of settings objects."""

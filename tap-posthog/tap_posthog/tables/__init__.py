@@ -1,0 +1,1 @@
+"""What HogQL shows beside the events: tables, read by their key and resumed."""
