@@ -134,8 +134,9 @@ class Progress:
         return "rows" if self._stream else "events"
 
     def _counted(self) -> str:
-        of = f" of {self._stream}" if self._stream else ""
-        return f"{self.events:,} {self._unit}{of}"
+        if self._stream:
+            return f"{_count(self.events, 'row')} of {self._stream}"
+        return f"{self.events:,} events"
 
     def _cost(self) -> str:
         return traffic_words(self._traffic.since(self._before))

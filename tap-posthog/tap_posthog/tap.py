@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import time
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Stream, Tap
@@ -19,8 +20,9 @@ from tap_posthog.api.query import QueryEndpoint
 from tap_posthog.cli.config_input import read_config, read_variables, warn_of_unknown
 from tap_posthog.cli.files import bookmarks_of, checked_catalog, checked_state
 from tap_posthog.declarations import DECLARATIONS
+from tap_posthog.declarations.declaration import QUERY
 from tap_posthog.errors import ConfigError
-from tap_posthog.events.follow import Run
+from tap_posthog.events.follow import LOOK_BACK_SECONDS, Run
 from tap_posthog.events.probe import PROBE_SECONDS, probe
 from tap_posthog.output import Output
 from tap_posthog.settings.schema import SETTINGS_SCHEMA
@@ -88,11 +90,15 @@ class TapPostHog(Tap):
             ),
         ]
 
-    # The SDK sorts them by name. Events come first, and what is read whole last.
-    @override
-    def load_streams(self) -> list[Stream]:
-        """Return the streams in the order in which they are read."""
-        return list(self.discover_streams())
+    @functools.cached_property
+    def streams(self) -> dict[str, Stream]:
+        """All streams, in the order in which they are read: whole scans last."""
+        found = super().streams
+
+        def place(stream: Stream) -> tuple[bool, bool]:
+            return stream.name != Events.name, stream.replication_key is None
+
+        return {each.name: each for each in sorted(found.values(), key=place)}
 
     def own_queries(self) -> list[Table]:
         """Ask what columns the user's queries have, of those that are selected.
@@ -129,8 +135,11 @@ class TapPostHog(Tap):
                 "events: select flag_evaluations for them"
             )
         for name, stream in list(self.streams.items()):
-            scope = getattr(stream, "scope", "")
-            if scope and not key.may(scope):
+            if isinstance(stream, DeclaredStream):
+                scope = stream.declaration.scope
+            else:
+                scope = QUERY
+            if not key.may(scope):
                 self.logger.warning(
                     "%s is left out: the API key lacks the scope %s", name, scope
                 )
@@ -138,7 +147,6 @@ class TapPostHog(Tap):
 
     # Final in the SDK, which has no place for what is to be done once all streams are:
     # its loop is left as it is.
-    @override
     def sync_all(self) -> None:  # type: ignore[misc]
         """Read the selected streams, then say which of them could not be read.
 
@@ -147,11 +155,24 @@ class TapPostHog(Tap):
         """
         try:
             super().sync_all()
-            self.read_others_again()
             self.sources.check()
+            while self.settings.follow_seconds:  # and no events, which do not end
+                time.sleep(max(self.settings.follow_seconds, LOOK_BACK_SECONDS))
+                self.read_beside_events()
         finally:
             if "client" in vars(self):
                 self.client.close()
+
+    def read_beside_events(self) -> None:
+        """Read the other streams, as a follower does every so often.
+
+        Raises:
+            TapError: what ended the run, or a stream.
+        """
+        for stream in self.streams.values():
+            if stream.selected and stream.name != Events.name:
+                stream.sync()
+        self.sources.check()
 
     @classmethod
     def builtin(cls) -> dict[str, Setting]:
@@ -162,7 +183,7 @@ class TapPostHog(Tap):
 
     def read(self, columns: Sequence[str]) -> Run:
         """Make ready to read events with these columns."""
-        run = Run(self.client, self.settings, columns)
+        run = Run(self.client, self.settings, columns, beside=self.read_beside_events)
         self.output.last_words = run.last_words
         return run
 
@@ -173,14 +194,13 @@ class TapPostHog(Tap):
         Raises:
             StateError: it is neither, or of another project.
         """
-        declared = {each.name: each for each in DECLARATIONS}
-        for own in self.settings.hogql_streams:
-            declared[own.name] = own
-        found = bookmarks_of(state, {*KEYS, *declared})
+        own = self.settings.hogql_streams
+        keys = KEYS | {each.name: each.replication_key for each in own}
+        found = bookmarks_of(state, {*keys})
         read = {
             name: Events.whole_state(given, self.settings)
             if name == Events.name
-            else DeclaredStream.whole_state(declared[name], given)
+            else DeclaredStream.whole_state(keys[name], given)
             for name, given in found.items()
         }
         if whole := {name: state for name, state in read.items() if state}:

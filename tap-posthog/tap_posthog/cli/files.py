@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BOM = "\ufeff"
 # "ingested_before" alone stood in what an older version wrote for an empty project.
-KNOWN = {"replication_key_value", "ingested_before"}
+KNOWN = {"replication_key_value", "ingested_before", "scan", "scanned_at"}
 METHODS = ("INCREMENTAL", "FULL_TABLE")
 
 
@@ -73,10 +73,10 @@ def _is_known(bookmark: object) -> bool:
     return isinstance(bookmark, dict) and not (bookmark and KNOWN.isdisjoint(bookmark))
 
 
-def checked_catalog(file: IO[str], keys: Mapping[str, str]) -> IO[str]:
+def checked_catalog(file: IO[str], keys: Mapping[str, str | None]) -> IO[str]:
     """Return the content of a catalog file, which must know a stream of this tap.
 
-    `keys`: each stream's replication key.
+    `keys`: each stream's replication key; a stream without one is read whole.
 
     Raises:
         StateError: it is no Singer catalog, or not one of this tap.
@@ -94,8 +94,9 @@ def checked_catalog(file: IO[str], keys: Mapping[str, str]) -> IO[str]:
         raise StateError(msg) from None
     if not known:
         msg = (
-            f"The catalog {_name(file)} has no stream {' or '.join(keys)}, so nothing "
-            "would be read; make a new one with --discover"
+            f"The catalog {_name(file)} has no stream of this tap, such as "
+            f"{next(iter(keys))}, so nothing would be read; make a new one with "
+            "--discover"
         )
         raise StateError(msg)
     for name, entry in known.items():
@@ -112,7 +113,7 @@ def checked_catalog(file: IO[str], keys: Mapping[str, str]) -> IO[str]:
     return io.StringIO(json.dumps(catalog))
 
 
-def _set_replication(catalog: dict[str, Any], stream: str, key: str) -> None:
+def _set_replication(catalog: dict[str, Any], stream: str, key: str | None) -> None:
     """Put what the catalog says of replication where the SDK looks for it.
 
     Raises:
@@ -121,17 +122,18 @@ def _set_replication(catalog: dict[str, Any], stream: str, key: str) -> None:
     entry = next(e for e in catalog["streams"] if e["tap_stream_id"] == stream)
     of_stream = [e for e in entry.get("metadata", ()) if not e.get("breadcrumb")]
     given = [entry, *(each.get("metadata") or {} for each in of_stream)]
-    for name, takes in (("replication_key", (key,)), ("replication_method", METHODS)):
+    keys, methods = ((key,), METHODS) if key else ((), METHODS[1:])
+    for name, takes in (("replication_key", keys), ("replication_method", methods)):
         forms = (name, name.replace("_", "-"), f"forced-{name.replace('_', '-')}")
         values = [each[form] for each in given for form in forms if each.get(form)]
         if values and str(values[-1]) not in takes:
             msg = (
                 f"The catalog gives {values[-1]} as the {name.replace('_', ' ')} of "
-                f"{stream}, which has {' or '.join(takes)}. Correct it, or make a new "
-                "one with --discover"
+                f"{stream}, which has {' or '.join(takes) or 'none'}. Correct it, or "
+                "make a new one with --discover"
             )
             raise StateError(msg)
-        entry[name] = values[-1] if values else takes[0]
+        entry[name] = values[-1] if values else next(iter(takes), None)
 
 
 def _last_line(text: str) -> str | None:

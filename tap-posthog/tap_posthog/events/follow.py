@@ -42,16 +42,21 @@ PAGE_SECONDS = 3600 / (1200 / 2)
 class Run:
     """Reads events until there are none, or for as long as it is to follow."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - time is an argument
         self,
         client: Client,
         settings: Settings,
         columns: Sequence[str],
         *,
+        beside: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Take the columns to ask for beside the key; nothing is asked yet."""
+        """Take the columns to ask for beside the key; nothing is asked yet.
+
+        `beside` is what a follower does now and then: read the other streams.
+        """
+        self._beside = beside
         self._client = client
         self._settings = settings
         self._columns = tuple(columns)
@@ -110,6 +115,8 @@ class Run:
                 self._progress.advance(len(batch.rows), reached)
             if not self._settings.follow_seconds:
                 break
+            if look_back:
+                self._beside()
             asked = self._client.traffic.requests - before
             self._pause(began, asked)
         if bookmark.at is None and self._settings.include_events:

@@ -80,14 +80,14 @@ class DeclaredStream(PostHogStream):
 
     @staticmethod
     def whole_state(
-        declaration: Declaration, state: Mapping[str, Any]
+        replication_key: str | None, state: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return a stream's state in today's form.
 
         Raises:
             StateError: it cannot be read.
         """
-        return Position.from_state(state).to_state(declaration)
+        return Position.from_state(state).to_state(replication_key)
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
@@ -123,7 +123,7 @@ class DeclaredStream(PostHogStream):
                     records.append(record(*first, *row))
                 state = None
                 if batch.position is not None:
-                    state = batch.position.to_state(self.declaration)
+                    state = batch.position.to_state(self.replication_key)
                 yield records, state
                 progress.advance(len(records), "")
             done = True

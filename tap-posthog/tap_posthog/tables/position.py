@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from tap_posthog.declarations.declaration import Declaration
-
 Value = str | int | float | None
 
 
@@ -69,12 +67,12 @@ class Position:
             versions=_versions(state.get("versions")),
         )
 
-    def to_state(self, declaration: Declaration) -> dict[str, Any]:
+    def to_state(self, replication_key: str | None) -> dict[str, Any]:
         """Write the state: all of its keys, so that it replaces any other whole."""
         scan = self.scan and {"after": [*self.scan.after], "since": self.scan.since}
         at = self.scanned_at
         return {
-            "replication_key": declaration.replication_key,
+            "replication_key": replication_key,
             "replication_key_value": self.value,
             "scan": scan,
             "scanned_at": timestamps.spell(at) if at else None,

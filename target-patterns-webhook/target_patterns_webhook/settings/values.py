@@ -58,7 +58,7 @@ class Setting:
 
     @property
     def _of_objects(self) -> bool:
-        return self.entry.get("items", {}).get("type") == "object"
+        return dict(self.entry.get("items", ())).get("type") == "object"
 
     def read(self, given: object) -> Any:  # noqa: ANN401 - as its schema says
         """Return its value; absent, null and blank are all the default.

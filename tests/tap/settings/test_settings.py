@@ -64,6 +64,8 @@ def test_defaults_are_the_documented_ones() -> None:
         max_wait_seconds=3900,
         audit=True,
         recheck_hours=24,
+        full_scan_days=7,
+        hogql_streams=(),
         follow_seconds=0,
     )
 
