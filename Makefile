@@ -33,10 +33,12 @@ check: $(SYNCED) ## Format, lint, types, lock, generated docs
 	$(UV) lock --check
 	$(BIN)/python -m tests.docs.settings --check
 	$(BIN)/python -m tests.docs.columns --check
+	$(BIN)/python -m tests.docs.streams --check
 
 docs: $(SYNCED) ## Write the generated parts of the docs
 	$(BIN)/python -m tests.docs.settings
 	$(BIN)/python -m tests.docs.columns
+	$(BIN)/python -m tests.docs.streams
 	$(BIN)/python -m tests.docs.analyses
 
 bench: $(SYNCED) ## Ratios against peers in the same run, into docs/benchmarks.md

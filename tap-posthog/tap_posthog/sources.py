@@ -14,7 +14,7 @@ from tap_posthog.tables.own import OwnSource
 from tap_posthog.tables.source import TableSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tap_posthog.api.client import Client
     from tap_posthog.declarations.declaration import Declaration
@@ -28,12 +28,17 @@ logger = logging.getLogger("tap-posthog")
 class Sources:
     """Makes what reads a stream, over the run's one client."""
 
-    def __init__(self, client: Client, settings: Settings) -> None:
-        """Take who asks."""
-        self.client = client
+    def __init__(self, client: Callable[[], Client], settings: Settings) -> None:
+        """Take who gives the client of the run."""
+        self._client = client
         self._settings = settings
         self._own = {each.name for each in settings.hogql_streams}
         self._refusals: list[tuple[str, TapError]] = []
+
+    @property
+    def client(self) -> Client:
+        """Who asks PostHog."""
+        return self._client()
 
     def source(
         self,

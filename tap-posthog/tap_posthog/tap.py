@@ -55,16 +55,19 @@ class TapPostHog(Tap):
     name = "tap-posthog"
     config_jsonschema = copy.deepcopy(SETTINGS_SCHEMA)  # the SDK adds its own to it
     message_writer_class = Output
+    _client: Client | None = None
 
     @functools.cached_property
     def settings(self) -> Settings:
         """The configuration, read and checked."""
         return Settings.from_config(self.config)
 
-    @functools.cached_property
+    @property
     def client(self) -> Client:
         """What asks PostHog, for all streams: a limit that one meets holds for all."""
-        return Client(self.settings)
+        if self._client is None or self._client.is_stopped:  # by a dry run's limit
+            self._client = Client(self.settings)
+        return self._client
 
     @property
     def output(self) -> Output:
@@ -74,7 +77,7 @@ class TapPostHog(Tap):
     @functools.cached_property
     def sources(self) -> Sources:
         """What reads the streams beside the events."""
-        return Sources(self.client, self.settings)
+        return Sources(lambda: self.client, self.settings)
 
     @override
     def discover_streams(self) -> Sequence[Stream]:
@@ -107,6 +110,12 @@ class TapPostHog(Tap):
             ConfigError: a query cannot be a stream.
         """
         if not self.config.get("hogql_streams"):
+            return []
+        if not self.config.get("api_key"):
+            self.logger.warning(
+                "hogql_streams are left out: without an api_key PostHog cannot be asked "
+                "what columns they have"
+            )
             return []
         catalog, found = self.input_catalog, []
         answers = Answers(QueryEndpoint(self.client, self.settings.project_id))
@@ -160,8 +169,8 @@ class TapPostHog(Tap):
                 time.sleep(max(self.settings.follow_seconds, LOOK_BACK_SECONDS))
                 self.read_beside_events()
         finally:
-            if "client" in vars(self):
-                self.client.close()
+            if self._client is not None:
+                self._client.close()
 
     def read_beside_events(self) -> None:
         """Read the other streams, as a follower does every so often.
@@ -194,7 +203,7 @@ class TapPostHog(Tap):
         Raises:
             StateError: it is neither, or of another project.
         """
-        own = self.settings.hogql_streams
+        own = self.settings.hogql_streams if state else ()
         keys = KEYS | {each.name: each.replication_key for each in own}
         found = bookmarks_of(state, {*keys})
         read = {

@@ -41,6 +41,7 @@ SDKS: dict[str, tuple[object, str]] = {
     "flattening_separator": ("--", "--"),
     "batch_config": (BATCHES, json.dumps(BATCHES)),
 }
+QUERIES = [{"name": "days", "query": "select 1 as day", "primary_key": ["day"]}]
 # Each setting as JSON and YAML have it, and as text; none is the default.
 TAP: dict[str, tuple[object, str]] = {
     "api_key": ("phx_conformance", "phx_conformance"),
@@ -63,6 +64,8 @@ TAP: dict[str, tuple[object, str]] = {
     "max_wait_seconds": (0, "0"),
     "audit": (False, "off"),
     "recheck_hours": (1, "1"),
+    "full_scan_days": (30, "30"),
+    "hogql_streams": (QUERIES, json.dumps(QUERIES)),
     "follow_seconds": (10, "10"),
     **SDKS,
 }

@@ -17,6 +17,8 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib.encoding.simple import SimpleSingerWriter
 
 from tap_posthog.output import Output
+from tap_posthog.streams.base import PostHogStream
+from tap_posthog.streams.declared import DeclaredStream
 from tap_posthog.streams.events import Events
 from tap_posthog.tap import TapPostHog
 
@@ -36,6 +38,7 @@ READ = [
     (PluginBase.__dict__["_env_var_config"].fget, "4e00272a5767a9a1"),
     (parse_environment_config, "8795a086c3e468a6"),
     (Stream._write_state_message, "f82ecd8d16986823"),  # noqa: SLF001 - what is replaced
+    (Tap.sync_all, "e4412393757b4cdc"),  # final there, and gone on from here
     (Stream.apply_catalog, "c1809c2cdad3f115"),  # sets the replication key
     (SimpleSingerWriter.write_message, "5fc83c04001e1f69"),
     (SimpleSingerWriter.serialize_message, "41cf1de91768e641"),
@@ -60,6 +63,8 @@ def test_the_tap_replaces_no_more_than_that() -> None:
     for mine, base in (
         (TapPostHog, Tap),
         (Events, Stream),
+        (PostHogStream, Stream),
+        (DeclaredStream, Stream),
         (Output, SimpleSingerWriter),
     ):
         ours |= {

@@ -122,6 +122,11 @@ class Client:
             self.stop(exc)
             raise
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing can be asked any more."""
+        return self._waits.is_stopped
+
     def server_now(self) -> datetime:
         """Say what time it is at the server, by the last answer's `Date`."""
         return self._now() + self._ahead

@@ -91,6 +91,11 @@ class Waits:
             self._cause = self._cause or cause
         self._stopped.set()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether every wait is over."""
+        return self._stopped.is_set()
+
     def check(self) -> None:
         """Raise what stopped all, if it was stopped."""
         if self._stopped.is_set():

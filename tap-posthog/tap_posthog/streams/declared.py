@@ -40,7 +40,9 @@ class Source(Protocol):
 class Sources(Protocol):
     """What a declared stream needs of the tap."""
 
-    client: Client
+    @property
+    def client(self) -> Client:
+        """Who asks PostHog."""
 
     def source(
         self,

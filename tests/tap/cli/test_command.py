@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_posthog.declarations import DECLARATIONS
 from tests.tap.running import Outcome, config, finish, run, start
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def test_quota_and_bad_queries_stop_at_once(sandbox: Sandbox, tmp_path: Path) ->
             'The state\'s replication_key_value is "soon"',
         ),
         ("catalog", '{"streams": [{}]}', "catalog.json is not a Singer catalog"),
-        ("catalog", '{"streams": []}', "catalog.json has no stream events"),
+        ("catalog", '{"streams": []}', "catalog.json has no stream of this tap"),
         (
             "catalog",
             (
@@ -171,7 +172,8 @@ def test_discovery_needs_neither_account_nor_network(tmp_path: Path) -> None:
     outcome = run(tmp_path, {"base_url": NOWHERE}, args=("--discover",))
 
     assert outcome.status == 0
-    (stream,) = json.loads(outcome.out)["streams"]
+    stream, *others = json.loads(outcome.out)["streams"]
+    assert {each["stream"] for each in others} == {each.name for each in DECLARATIONS}
     assert stream["tap_stream_id"] == "events"
     assert stream["key_properties"] == ["uuid"]
     assert stream["replication_key"] == "timestamp"
