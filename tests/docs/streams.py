@@ -1,10 +1,11 @@
 """The page of all streams, out of their declarations.
 
-Run to write, `--check` to compare.
+Run to write, `--check` to compare. What stands between the two markers is generated.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,62 +19,15 @@ if TYPE_CHECKING:
     from tap_posthog.declarations.declaration import Declaration
 
 DOCUMENT = ROOT / "docs" / "streams.md"
-INTRODUCTION = """\
-# Streams
-
-Generated from the declarations in `tap_posthog/declarations` by `make docs`.
-
-`events` is selected by itself; its columns are in the [README of the tap](../tap-posthog/README.md). All other streams are off until the catalog selects them. In meltano.yml:
-
-```yaml
-plugins:
-  extractors:
-  - name: tap-posthog
-    select: [events.*, persons.*, person_distinct_ids.*, sessions.*]
-```
-
-Columns that are left out (`- "!persons.properties"`) are not asked of PostHog.
-
-- Every record carries `project_id`, which is the first part of its key.
-- Instants are RFC 3339, UTC, with microseconds. Text that holds JSON is the object. `$` is taken off column names.
-- A run finishes a scan that was interrupted where it was, then reads what changed. PostHog's rows are compared with its own count; a stream with fewer ends with exit code 4, and its state stays before the gap.
-- A stream that PostHog refuses (a scope, a role) ends with one line; the others are read first. A table or list that a PostHog does not have is skipped with a warning, and a column that it does not have is sent as null.
-- `--discover` asks PostHog what the key may read (`@current`), and leaves out what it may not.
-- After an overlap a row may come again: load by key (upsert).
-- Queries cost the same budget as those of `events`. A run with nothing new costs one or two queries a stream.
-
-## Events after 30 November 2026
-
-From that day PostHog stores the properties of events with their types. Numbers stay numbers, the order of keys changes, and some properties (`$set`, `$set_once`, `$sent_at`, `$sdk_debug_…`) are dropped from rows that are 60 days old. Nothing in this tap compares or hashes properties, so nothing is read again for it. But to read old events again (a wider scope, `FULL_TABLE`, a new state) brings poorer rows than those that were read before, and an upsert puts them over the richer ones: keep the old table beside it.
-
-`$feature_flag_called` leaves `events` organisation by organisation: `--discover` says so where PostHog does (a key with `project:read`), and `flag_evaluations` has them.
-
-## Your own queries
-
-`hogql_streams` makes a stream of any HogQL query. Every column takes a name, and LIMIT and OFFSET are the tap's.
-
-```json
-{
-  "hogql_streams": [
-    {
-      "name": "daily_events",
-      "query": "select toDate(timestamp) as day, event, count() as events from events where timestamp >= {since} - interval 3 day and timestamp < {until} group by day, event",
-      "primary_key": ["day", "event"],
-      "replication_key": "day",
-      "description": "Events a day, the last three days again."
-    }
-  ]
-}
-```
-
-- It is read in pages by `primary_key`, which must be unique. Without one it is a single query, and more than 50,000 rows are an error, never a silent cut.
-- With `replication_key` a run reads what is at or after the largest value that it has seen, and never beyond the server's clock as the run began. `{since}` is that value as an instant (2015 in the first run), `{until}` is that clock. Where a query has `{since}`, it alone says how far back it reads: take off as much as late rows need.
-- Its columns are as PostHog types them: instants and days are instants, numbers numbers, arrays of text or whole numbers arrays, all else text.
-"""
+MARKED = re.compile(
+    r"(?P<first>^<!-- all streams: generated[^\n]*-->$)"
+    r".*?(?P<last>^<!-- end of what is generated -->$)",
+    re.DOTALL | re.MULTILINE,
+)
 
 
-def page() -> str:
-    """Return the whole page."""
+def sections() -> str:
+    """Return a table of all streams, then a section for each."""
     rows = [
         "| Stream | Kept up to date | Key, after `project_id` | Scope |",
         "|---|---|---|---|",
@@ -83,9 +37,9 @@ def page() -> str:
         f"{', '.join(f'`{name}`' for name in each.key)} | `{each.scope}` |"
         for each in DECLARATIONS
     ]
-    parts = [INTRODUCTION, "## All of them", "\n".join(rows)]
+    parts = ["\n".join(rows)]
     parts += map(_section, DECLARATIONS)
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def _section(each: Declaration) -> str:
@@ -161,10 +115,13 @@ def _span(span: timedelta) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page; with `--check`, say whether it is out of date."""
-    made = page()
+    before = DOCUMENT.read_text()
+    made = MARKED.sub(
+        lambda found: f"{found['first']}\n\n{sections()}\n\n{found['last']}", before
+    )
     if "--check" not in arguments:
         DOCUMENT.write_text(made)
-    elif not DOCUMENT.exists() or DOCUMENT.read_text() != made:
+    elif made != before:
         sys.stderr.write(f"{DOCUMENT.name} is out of date: make docs\n")
         return 1
     return 0

@@ -8,6 +8,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from tap_posthog.tap import TapPostHog
+from tests.support.world import furnish
 from tests.tap.running import API_KEY
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def posthog(shared_sandbox: Sandbox) -> None:
         "toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number, '{\"a\":1}', 's' "
         "from numbers(50)"
     )
+    furnish(shared_sandbox)
 
 
 SdkSuite = get_tap_test_class(
