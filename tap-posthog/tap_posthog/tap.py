@@ -113,8 +113,8 @@ class TapPostHog(Tap):
             return []
         if not self.config.get("api_key"):
             self.logger.warning(
-                "hogql_streams are left out: without an api_key PostHog cannot be asked "
-                "what columns they have"
+                "hogql_streams are left out: without an api_key PostHog cannot be "
+                "asked what columns they have"
             )
             return []
         catalog, found = self.input_catalog, []

@@ -117,7 +117,7 @@ class DeclaredStream(PostHogStream):
         progress = Progress(traffic, stats, stream=self.name, terminal=terminal())
         done = False
         try:
-            for batch in source.batches(Position.from_state(self.stream_state)):
+            for batch in source.batches(Position.from_state(self.given_state)):
                 records = []
                 for row in batch.rows:
                     for n, convert in converters:

@@ -95,7 +95,7 @@ class Events(PostHogStream):
         """Where the state says that this stream stands; a full table has no state."""
         if self.replication_method == REPLICATION_FULL_TABLE:
             return Bookmark()
-        return Bookmark.from_state(self.stream_state)
+        return Bookmark.from_state(self.given_state)
 
     @override
     def parts(
@@ -109,10 +109,3 @@ class Events(PostHogStream):
                     yield records.of(batch.rows[first : first + LINES]), None
                 if batch.bookmark is not None and batch.bookmark.at:
                     yield (), batch.bookmark.to_state()
-
-    # Private in the SDK: it also writes a state that has no bookmark yet, which would
-    # stand in a store for a whole one, or be merged over it.
-    @override
-    def _write_state_message(self) -> None:
-        if self.stream_state.get("replication_key_value"):
-            super()._write_state_message()
