@@ -40,9 +40,7 @@ def main(program: str) -> int | None:
         from tap_posthog import __main__ as command  # noqa: PLC0415 - one is in use
         from tap_posthog.tap import TapPostHog  # noqa: PLC0415 - as above
 
-        TapPostHog.own_queries = lambda _: []  # type: ignore[method-assign,assignment]  # asks
-        from tap_posthog.tap import TapPostHog  # noqa: PLC0415 - as above
-
+        TapPostHog.own_queries = lambda _: []  # type: ignore[method-assign,assignment]
         TapPostHog.sync_all = _show  # type: ignore[assignment, misc]
         return command.main()
     from target_patterns_webhook import __main__ as theirs  # noqa: PLC0415 - as above
