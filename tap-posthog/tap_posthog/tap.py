@@ -14,13 +14,13 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
+from tap_posthog.api.api_errors import QUERY
 from tap_posthog.api.client import Client
 from tap_posthog.api.key import flag_calls_have_left, key_of
 from tap_posthog.api.query import QueryEndpoint
 from tap_posthog.cli.config_input import read_config, read_variables, warn_of_unknown
 from tap_posthog.cli.files import bookmarks_of, checked_catalog, checked_state
 from tap_posthog.declarations import DECLARATIONS
-from tap_posthog.declarations.declaration import QUERY
 from tap_posthog.errors import ConfigError
 from tap_posthog.events.follow import LOOK_BACK_SECONDS, Run
 from tap_posthog.events.probe import PROBE_SECONDS, probe

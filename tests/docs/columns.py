@@ -5,19 +5,14 @@ Run to write, `--check` to compare. What stands between the two markers is gener
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 
 from tap_posthog.streams.events import PERSON_PROPERTIES, SCHEMA, Events
+from tests.docs.generated import keep
 from tests.docs.settings import ROOT, one_line
 
 DOCUMENT = ROOT / "tap-posthog" / "README.md"
-MARKED = re.compile(
-    r"(?P<first>^<!-- columns of events: generated[^\n]*-->$)"
-    r".*?(?P<last>^<!-- end of what is generated -->$)",
-    re.DOTALL | re.MULTILINE,
-)
 FORMS = {"date-time": "RFC 3339, UTC, microseconds"}
 
 
@@ -48,24 +43,5 @@ def kind(schema: dict[str, Any]) -> str:
     return f"{known}{f' ({form})' if form else ''}{null}"
 
 
-def filled(text: str) -> str:
-    """Return the document with the table written anew."""
-    return MARKED.sub(
-        lambda found: f"{found['first']}\n\n{table()}\n\n{found['last']}", text
-    )
-
-
-def main(arguments: list[str]) -> int:
-    """Write the table; with `--check`, say whether it is out of date."""
-    before = DOCUMENT.read_text()
-    after = filled(before)
-    if "--check" not in arguments:
-        DOCUMENT.write_text(after)
-    elif after != before:
-        sys.stderr.write(f"{DOCUMENT.name} is out of date: make docs\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(DOCUMENT, "columns of events", table(), sys.argv[1:]))

@@ -5,7 +5,6 @@ Run to write, `--check` to compare. What stands between the two markers is gener
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,17 +12,13 @@ from typing import TYPE_CHECKING
 from tap_posthog.declarations import DECLARATIONS
 from tap_posthog.declarations.declaration import PROJECT_ID, RestList, Table
 from tests.docs.columns import kind
+from tests.docs.generated import keep
 from tests.docs.settings import ROOT, one_line
 
 if TYPE_CHECKING:
     from tap_posthog.declarations.declaration import Declaration
 
 DOCUMENT = ROOT / "docs" / "streams.md"
-MARKED = re.compile(
-    r"(?P<first>^<!-- all streams: generated[^\n]*-->$)"
-    r".*?(?P<last>^<!-- end of what is generated -->$)",
-    re.DOTALL | re.MULTILINE,
-)
 
 
 def sections() -> str:
@@ -113,19 +108,5 @@ def _span(span: timedelta) -> str:
     return f"{span // timedelta(minutes=1)} minutes"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page; with `--check`, say whether it is out of date."""
-    before = DOCUMENT.read_text()
-    made = MARKED.sub(
-        lambda found: f"{found['first']}\n\n{sections()}\n\n{found['last']}", before
-    )
-    if "--check" not in arguments:
-        DOCUMENT.write_text(made)
-    elif made != before:
-        sys.stderr.write(f"{DOCUMENT.name} is out of date: make docs\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(DOCUMENT, "all streams", sections(), sys.argv[1:]))

@@ -129,7 +129,7 @@ def variables(prefix: str, given: Mapping[str, tuple[object, str]]) -> dict[str,
 def expected(program: str) -> dict[str, Any]:
     """Return what a program reads of native values that nothing has carried."""
     _, plugin, given = PROGRAMS[program]
-    return shown(plugin(config=native(given)))
+    return shown(plugin(config=native(given), setup_mapper=False))
 
 
 def printed(output: str) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_posthog import raw_json
 from tap_posthog.api.transport import Request
 from tap_posthog.errors import TapError
 
@@ -57,7 +56,7 @@ def flag_calls_have_left(client: Client, project_id: str) -> bool:
 
 def _get(client: Client, path: str) -> dict[str, Any]:
     def read(response: Response) -> dict[str, Any]:
-        answer = raw_json.loads(response.body.decode("utf-8", "replace"))
+        answer = response.json()
         if not isinstance(answer, dict):
             msg = "the answer is no object"
             raise ValueError(msg)  # noqa: TRY004 - it is no answer

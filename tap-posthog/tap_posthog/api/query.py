@@ -7,19 +7,31 @@ in UTC (`convertToProjectTimezone`: times may else be the project's).
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tap_posthog import raw_json
-from tap_posthog.api.transport import Request
-from tap_posthog.errors import QueryError
+from tap_posthog.api.answer_parts import ROW_ENDS, parts
+from tap_posthog.api.transport import NoResponseError, Request
+from tap_posthog.errors import QueryError, TooHeavyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import re
+    from collections.abc import Callable, Iterator
 
     from tap_posthog.api.client import Client
     from tap_posthog.api.transport import Response
 
 T = TypeVar("T")
+# Of one answer, as it comes: most pages wait packed, so this bounds what is held.
+MOST_BYTES = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Generic[T]):
+    """A page of rows, in parts that are opened as they are taken; the first one is."""
+
+    parts: Iterator[T]
+    response: Response
 
 
 class QueryEndpoint:
@@ -51,6 +63,48 @@ class QueryEndpoint:
         )
         return self.client.call(request, parse, divisible=divisible, alone=alone)
 
+    def page(  # noqa: PLR0913 - as `post`, and how rows are told apart
+        self,
+        hogql: str,
+        read: Callable[[bytes], T],
+        *,
+        row: str,
+        row_ends: re.Pattern[bytes] = ROW_ENDS,
+        divisible: bool = True,
+        alone: bool = False,
+    ) -> Opened[T]:
+        """Return what `read` makes of each part of a page; the first is read at once.
+
+        What is wrong up to there is asked for again; what is wrong later ends the page.
+
+        Args:
+            hogql: Asks for rows.
+            read: Raises ValueError for what is no part of such an answer.
+            row: What a row is called, to a person.
+            row_ends: What lies between two rows, as for `parts`.
+            divisible: As for `Client.call`.
+            alone: As for `Client.call`.
+
+        Raises:
+            TooHeavyError: it was too much at once, and is divisible.
+        """
+
+        def opened(response: Response) -> Opened[T]:
+            rest = map(read, parts(response.pieces(), row_ends=row_ends))
+            try:
+                first = next(rest)
+            except NoResponseError:
+                if not response.cut:
+                    raise
+                msg = f"One {row} is larger than {MOST_BYTES:,} bytes"
+                raise TooHeavyError(msg) from None
+            return Opened(_until_wrong(first, rest), response)
+
+        most = MOST_BYTES if divisible else None
+        return self.post(
+            hogql, opened, divisible=divisible, most_bytes=most, alone=alone
+        )
+
     def answer(self, response: Response) -> dict[str, Any]:
         """Decode an answer whole; what it has of `results` are rows.
 
@@ -58,7 +112,7 @@ class QueryEndpoint:
             ValueError: it is no such answer.
             QueryError: PostHog says in it that something went wrong.
         """
-        decoded = raw_json.loads(response.body.decode("utf-8", "replace"))
+        decoded = response.json()
         if isinstance(decoded, dict):
             self.check(decoded.get("error"))
             if isinstance(decoded.get("results"), list):
@@ -72,3 +126,12 @@ class QueryEndpoint:
             said = self.client.scrubbed(" ".join(str(error).split()))
             msg = f"PostHog could not answer the query: {said[:300]}"
             raise QueryError(msg)
+
+
+def _until_wrong(first: T, rest: Iterator[T]) -> Iterator[T]:
+    """Give a page's parts up to what is wrong; the reader goes on behind them."""
+    yield first
+    try:
+        yield from rest
+    except (NoResponseError, ValueError):
+        return

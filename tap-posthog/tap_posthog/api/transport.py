@@ -11,12 +11,13 @@ import queue
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from tap_posthog import raw_json
 from tap_posthog.errors import ConfigError
 from tap_posthog.http.connection import DeadlineAdapter
 from tap_posthog.http.content_encoding import UndecodedError, pieces
@@ -72,6 +73,15 @@ class Response:
             yield from pieces(self.content, self._encodings)
         except UndecodedError as exc:
             raise NoResponseError(str(exc), Failure.CUT) from None
+
+    def json(self) -> Any:  # noqa: ANN401 - whatever the body holds
+        """Decode the body, no number rounded.
+
+        Raises:
+            ValueError: it is no JSON.
+            NoResponseError: as for `body`.
+        """
+        return raw_json.loads(self.body.decode("utf-8", "replace"))
 
     @property
     def size(self) -> int:

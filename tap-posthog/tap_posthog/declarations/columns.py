@@ -113,6 +113,15 @@ def converter(kind: str) -> Convert | None:
     return _CONVERTERS.get(kind)
 
 
+def value(kind: str, cell: Cell) -> Any:  # noqa: ANN401 - of whatever kind
+    """Return a cell as a Python value of a kind."""
+    convert = converter(kind)
+    converted = convert(cell) if convert else cell
+    if isinstance(converted, msgspec.Raw):
+        return msgspec.json.decode(converted)
+    return converted
+
+
 def _integer(cell: Cell) -> Cell:
     """Take 64 bits out of the text in which some servers write them."""
     quoted = WHOLE.fullmatch(bytes(cell))

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
-
+from tap_posthog.api.api_errors import QUERY
 from tap_posthog.declarations.columns import Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROJECT_ID = Column("project_id", "integer", "Number of the PostHog project.")
-QUERY = "query:read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +42,6 @@ class Declaration:
     replication_key: str | None = None
     overlap: timedelta = timedelta(0)
     scope: str = QUERY
-
-    @property
-    def method(self) -> str:
-        """Singer's name for how it is kept up to date."""
-        return (
-            REPLICATION_INCREMENTAL if self.replication_key else REPLICATION_FULL_TABLE
-        )
 
     @property
     def primary_keys(self) -> tuple[str, ...]:

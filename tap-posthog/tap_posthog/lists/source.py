@@ -181,7 +181,7 @@ def _read(response: Response) -> Any:  # noqa: ANN401 - a list, or its envelope
     Raises:
         ValueError: it is neither.
     """
-    answer = raw_json.loads(response.body.decode("utf-8", "replace"))
+    answer = response.json()
     pages = answer.get("results") if isinstance(answer, dict) else answer
     if isinstance(answer, dict) and "id" in answer:
         return answer

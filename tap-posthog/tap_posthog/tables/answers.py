@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from tap_posthog import raw_json, timestamps
-from tap_posthog.api.answer_parts import PART_BYTES, parts
-from tap_posthog.api.transport import NoResponseError
-from tap_posthog.errors import PostHogError, TooHeavyError
 from tap_posthog.tables.questions import ROW_ENDS
 
 if TYPE_CHECKING:
@@ -23,12 +20,12 @@ if TYPE_CHECKING:
 
     from tap_posthog.api.query import QueryEndpoint
     from tap_posthog.api.transport import Response
+    from tap_posthog.errors import PostHogError
 
     Row = list[msgspec.Raw]
 
 T = TypeVar("T")
 
-MOST_BYTES = 32_000_000  # of one answer, as it comes
 UNKNOWN_TABLE = re.compile(r"unknown table", re.IGNORECASE)
 UNKNOWN_FIELD = re.compile(r"unable to resolve field: `?([\w$]+)", re.IGNORECASE)
 
@@ -106,29 +103,17 @@ class Answers:
             PostHogError: PostHog refused it.
         """
 
-        def opened(response: Response) -> Page:
-            rest = self._parts(response, width)
-            try:
-                first = next(rest)
-            except NoResponseError:
-                if not response.cut:
-                    raise
-                msg = f"One row is larger than {MOST_BYTES:,} bytes"
-                raise TooHeavyError(msg) from None
-            return Page(_until_wrong(first, rest), response.size)
-
-        most = MOST_BYTES if divisible else None
-        return self.endpoint.post(
-            hogql, opened, divisible=divisible, most_bytes=most, alone=True
-        )
-
-    def _parts(self, response: Response, width: int) -> Iterator[list[Row]]:
-        for body in parts(response.pieces(), PART_BYTES, ROW_ENDS):
-            rows = self._rows(body)
-            if any(len(row) != width for row in rows):
+        def rows(body: bytes) -> list[Row]:
+            found = self._rows(body)
+            if any(len(row) != width for row in found):
                 msg = "a row has not the columns that were asked for"
                 raise ValueError(msg)
-            yield rows
+            return found
+
+        page = self.endpoint.page(
+            hogql, rows, row="row", row_ends=ROW_ENDS, divisible=divisible, alone=True
+        )
+        return Page(page.parts, page.response.size)
 
     def _rows(self, body: bytes) -> list[Row]:
         try:
@@ -165,12 +150,3 @@ def moment(cell: Any) -> datetime:  # noqa: ANN401 - a cell
         ValueError: it is none.
     """
     return timestamps.read(str(cell))
-
-
-def _until_wrong(first: list[Row], rest: Iterator[list[Row]]) -> Iterator[list[Row]]:
-    """Give a page's parts up to what is wrong; the reader goes on behind them."""
-    yield first
-    try:
-        yield from rest
-    except (NoResponseError, ValueError):
-        return

@@ -10,7 +10,6 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tap_posthog.declarations.columns import Column
 from tap_posthog.tables.position import Scan
 from tap_posthog.tables.questions import Questions
 from tap_posthog.tables.source import Batch, TableSource
@@ -18,11 +17,13 @@ from tap_posthog.tables.source import Batch, TableSource
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_posthog.tables.reader import TableReader
+
 logger = logging.getLogger("tap-posthog")
 
 COHORTS = (
     "select id, version, is_static from system.cohorts "
-    "where deleted = 0 and id > {after} order by id limit 1000"
+    "where deleted = 0 and {which} order by id limit 1000"
 )
 TRIES = 3  # of a cohort that is worked out anew meanwhile
 
@@ -72,8 +73,7 @@ class MembersSource(TableSource):
                     yield batch
             if cohort.is_static:
                 return
-            now = self._cohorts(cohort.id - 1)
-            found = next((each for each in now if each.id == cohort.id), None)
+            (found,) = self._ask(f"id = {cohort.id}") or (None,)
             if found is None:
                 return
             if found.version == cohort.version:
@@ -89,37 +89,31 @@ class MembersSource(TableSource):
             cohort.id,
         )
 
-    def _members(self, cohort: Cohort) -> Any:  # noqa: ANN401 - a TableReader
-        person = Column("person_id", "uuid", "")
-        columns = {
-            "cohort_id": Column("cohort_id", "integer", ""),
-            "person_id": person,
-            "cohort_version": Column(
-                "cohort_version",
-                "integer",
-                "",
-                "toInt(null)" if cohort.is_static else f"toInt('{cohort.version}')",
-            ),
+    def _members(self, cohort: Cohort) -> TableReader:
+        version = "toInt(null)" if cohort.is_static else f"toInt('{cohort.version}')"
+        columns = self._columns | {
+            "cohort_version": replace(self._columns["cohort_version"], source=version)
         }
-        static = "static_cohort_people" if cohort.is_static else "cohort_people"
         return self.reader_of(
             Questions(
-                source=static,
-                order=(person,),
+                source="static_cohort_people" if cohort.is_static else "cohort_people",
+                order=(columns["person_id"],),
                 columns=tuple(columns[name] for name in self._given),
                 where=(f"cohort_id = {cohort.id}",),
             )
         )
 
-    def _cohorts(self, after: int = -1) -> list[Cohort]:
-        """Ask for the cohorts behind a number."""
+    def _cohorts(self) -> list[Cohort]:
+        """Ask for all cohorts."""
         found: list[Cohort] = []
-        while True:
-            page = self.answers.ask(COHORTS.format(after=after), _cohorts)
-            if not page:
-                return found
+        after = -1
+        while page := self._ask(f"id > {after}"):
             found += page
             after = page[-1].id
+        return found
+
+    def _ask(self, which: str) -> list[Cohort]:
+        return self.answers.ask(COHORTS.format(which=which), _cohorts)
 
 
 def _cohorts(rows: list[list[Any]]) -> list[Cohort]:

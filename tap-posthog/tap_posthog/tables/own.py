@@ -8,15 +8,12 @@ than it are read again, and no row is passed by.
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from tap_posthog import timestamps
 from tap_posthog.api import hogql
-from tap_posthog.declarations.columns import Column, converter
+from tap_posthog.declarations.columns import Column, value
 from tap_posthog.declarations.declaration import Table
 from tap_posthog.errors import AuditError, ConfigError, QueryError
 from tap_posthog.tables import questions
@@ -25,13 +22,13 @@ from tap_posthog.tables.reader import LONG_AGO, TableReader
 from tap_posthog.tables.source import Batch, TableSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+
+    import msgspec
 
     from tap_posthog.settings.hogql_streams import HogqlStream
     from tap_posthog.tables.answers import Answers
-
-logger = logging.getLogger("tap-posthog")
 
 MOST_ROWS = 50_000  # PostHog's ceiling on LIMIT
 PLAIN = re.compile(r"\w+", re.ASCII)
@@ -145,7 +142,7 @@ class OwnSource(TableSource):
         place = self._given.index(key) if key else -1
         for batch in super().pass_on(stretches):
             if key and batch.rows:
-                self._note(row[place] for row in batch.rows)
+                self._note(key, (row[place] for row in batch.rows))
             yield batch
 
     def begin(self, now: datetime, *, whole: bool) -> Position:
@@ -161,11 +158,11 @@ class OwnSource(TableSource):
         if not self.table.replication_key:
             return ended
         since = scan.since if scan else None
-        seen = [value for value in (self._largest, since) if value is not None]
-        value = max(seen, default=None)
-        if self._is_timed and isinstance(ended.value, str) and value is not None:
-            value = min(value, ended.value)
-        return Position(value, None, ended.scanned_at)
+        seen = [each for each in (self._largest, since) if each is not None]
+        largest = max(seen, default=None)
+        if self._is_timed and isinstance(ended.value, str) and largest is not None:
+            largest = min(largest, ended.value)
+        return Position(largest, None, ended.scanned_at)
 
     @property
     def _is_timed(self) -> bool:
@@ -175,14 +172,12 @@ class OwnSource(TableSource):
     def _changed(self, _since: Any, /) -> Iterator[str]:  # noqa: ANN401 - as its base
         yield from ()
 
-    def _note(self, cells: Any) -> None:  # noqa: ANN401 - of rows
-        convert = converter(self.table.column(self.table.replication_key or "").kind)
+    def _note(self, key: str, cells: Iterable[msgspec.Raw]) -> None:
+        kind = self.table.column(key).kind
         for cell in cells:
-            value = convert(cell) if convert else cell
-            if isinstance(value, msgspec.Raw):
-                value = msgspec.json.decode(value)
-            if value is not None and (self._largest is None or value > self._largest):
-                self._largest = value
+            seen = value(kind, cell)
+            if seen is not None and (self._largest is None or seen > self._largest):
+                self._largest = seen
 
     def _at_once(self) -> Iterator[Batch]:
         """Read a query without a key: one page, which must hold all there is."""

@@ -82,12 +82,16 @@ class Questions:
         return f"select {what} from {self.source}{where} limit 1"
 
     def hours(self, after: Place, *, since: str = "", before: str = "") -> str:
-        """Ask how many rows each hour of the first column has. One row: pairs, now."""
+        """Ask how many rows each hour of the first column has, and the last's place.
+
+        One row: hours, each with its rows and that place; now.
+        """
         first = _expression(self.order[0])
         where = self._where(after, (), before, since)
         return (
-            "select groupArray(tuple(hour, rows)), now() from (select "
-            f"intDiv(toUnixTimestamp({first}), 3600) as hour, count() as rows "
+            "select groupArray(tuple(hour, rows, last)), now() from (select "
+            f"intDiv(toUnixTimestamp({first}), 3600) as hour, count() as rows, "
+            f"max(tuple({self._order})) as last "
             f"from {self.source}{where} group by hour) limit 1"
         )
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_posthog import timestamps
-from tap_posthog.declarations.columns import converter
+from tap_posthog.declarations.columns import value
 from tap_posthog.errors import AuditError, TooHeavyError
 from tap_posthog.tables.answers import moment
+from tap_posthog.tables.ranges import Hour
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tap_posthog.tables.answers import Answers, Row
     from tap_posthog.tables.questions import Place, Questions
 
-    Hours = list[tuple[int, int]]
+    Hours = list[Hour]
 
 logger = logging.getLogger("tap-posthog")
 
@@ -53,11 +54,13 @@ class Plan:
 
     Attributes:
         rows: How many there are.
-        last: Where the last of them is; empty: they are all that there are.
+        last: Where the last of them is.
+        is_all: Whether they are all that there are.
     """
 
     rows: int
     last: tuple[Any, ...] = ()
+    is_all: bool = True
 
 
 class TableReader:
@@ -137,11 +140,11 @@ class TableReader:
         self, after: Place, plan: Plan | None, before: str
     ) -> Generator[Stretch, None, Place | None]:
         """Read what was planned. Return where to go on; None: there is no more."""
-        through = plan.last if plan else ()
+        through = () if plan is None or plan.is_all else plan.last
         expected = plan.rows if plan else None
         counted = 0
         for last_try in (False, True):
-            got, place = yield from self._pages(after, through, before, expected)
+            got, place = yield from self._pages(after, through, before, plan)
             if expected is None or got >= expected:
                 break
             counted = self._count(after, through, before)
@@ -157,18 +160,21 @@ class TableReader:
         return through or None
 
     def _pages(
-        self, after: Place, through: Place, before: str, expected: int | None
+        self, after: Place, through: Place, before: str, plan: Plan | None
     ) -> Generator[Stretch, None, tuple[int, Place]]:
-        """Read until there is no more, or all is there that was expected."""
+        """Read until there is no more, or to the last row that was planned.
+
+        A short page proves nothing: the server may have cut it, and rows that came
+        meanwhile may stand for those that were planned.
+        """
         got, place = 0, after
         while True:
-            limit = self._limit
             rows, place = yield from self._page(place, through, before)
             got += rows
             self._stats.read += rows
-            if not rows or (expected is not None and got >= expected and rows < limit):
+            if not rows or (plan and place == plan.last):
                 return got, place
-            if expected is None:
+            if plan is None:
                 yield Stretch((), tuple(place))
 
     def _page(
@@ -206,14 +212,8 @@ class TableReader:
 
     def _place(self, cells: Sequence[msgspec.Raw]) -> tuple[Any, ...]:
         """Return a row's key as it goes into the state."""
-        place = []
-        for column, cell in zip(self._questions.order, cells, strict=True):
-            convert = converter(column.kind)
-            value = convert(cell) if convert else cell
-            if isinstance(value, msgspec.Raw):
-                value = msgspec.json.decode(value)
-            place.append(value)
-        return tuple(place)
+        pairs = zip(self._questions.order, cells, strict=True)
+        return tuple(value(column.kind, cell) for column, cell in pairs)
 
     def _plan(self, after: Place, before: str) -> Plan | None:
         """Ask what comes next. None: that was too much for one query."""
@@ -236,11 +236,11 @@ class TableReader:
         rows = int(row[0])
         if not self._audit:
             return None if rows else Plan(0)
-        if rows < limit:
-            return Plan(rows)
-        return Plan(
-            rows, self._place([msgspec.Raw(msgspec.json.encode(v)) for v in row[1]])
-        )
+        return Plan(rows, self._given_place(row[1]) if rows else (), rows < limit)
+
+    def _given_place(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the place that stands in an answer that was decoded."""
+        return self._place([msgspec.Raw(msgspec.json.encode(v)) for v in values])
 
     def _count(self, after: Place, through: Place, before: str) -> int:
         question = self._questions.count(after, through=through, before=before)
@@ -254,7 +254,10 @@ class TableReader:
             question,
             lambda rows: (
                 moment(rows[0][1]),
-                [(int(hour), int(count)) for hour, count in rows[0][0]],
+                [
+                    Hour(int(hour), int(count), self._given_place(last))
+                    for hour, count, last in rows[0][0]
+                ],
             ),
         )
 

@@ -167,7 +167,7 @@ class TableSource:
             for each in ranges(found, reader.rows_a_stretch):
                 plan = None
                 if each.rows <= reader.rows_a_stretch:
-                    plan = Plan(each.rows)
+                    plan = Plan(each.rows, each.last)
                 yield from self.pass_on(
                     reader.read(after, plan=plan, before=each.before)
                 )

@@ -2,8 +2,9 @@
 
 Rows are inserted, changed and deleted between any two questions, the key's clock is
 floored to the hour, answers are cut short, and runs are killed. What holds: once all is
-quiet, a run has sent every row as it is; no change is missed, and no gap is seen where
-there is none.
+quiet, a run has sent every row as it is, and no change is missed. While rows come and
+go, two counts cannot always tell that from a gap: such a run ends, as by a kill. Where
+all is quiet, no gap is seen that is none.
 """
 
 from __future__ import annotations
@@ -177,11 +178,11 @@ class Answers:
         if what == "plan":
             some = found[: more["limit"]]
             return read([[len(some), some[-1][0] if some else ["", ""], now]])
-        hours: dict[int, int] = {}
-        for _, key in found:
+        hours: dict[int, list[Any]] = {}
+        for place, key in found:
             hour = (self.world.rows[key][0] - EPOCH) // HOUR
-            hours[hour] = hours.get(hour, 0) + 1
-        return read([[[[hour, count] for hour, count in hours.items()], now]])
+            hours[hour] = [hour, hours.get(hour, [0, 0])[1] + 1, place]
+        return read([[[*hours.values()], now]])
 
     def now(self) -> datetime:
         """Tell the time."""

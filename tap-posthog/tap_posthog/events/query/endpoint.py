@@ -5,25 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from tap_posthog import timestamps
-from tap_posthog.api.answer_parts import parts
 from tap_posthog.api.query import QueryEndpoint
-from tap_posthog.api.transport import NoResponseError
-from tap_posthog.errors import TooHeavyError
 from tap_posthog.events.query import questions
 from tap_posthog.events.query.source import Page
 from tap_posthog.events.rows import RowReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from tap_posthog.api.client import Client
     from tap_posthog.api.transport import Response
     from tap_posthog.events.query.questions import Question, Rows
 
     Kind = Callable[[object], bool]
-
-# Of one answer, as it comes: most pages wait packed, so this bounds what is held.
-MOST_BYTES = 32_000_000
 
 
 class QuerySource:
@@ -61,27 +55,15 @@ class QuerySource:
         if reader is None:
             reader = self._readers[names] = RowReader(names)
 
-        def opened(response: Response) -> Page:
-            rest = self._parts(reader, response)
-            try:
-                first = next(rest)
-            except NoResponseError:
-                if not response.cut:
-                    raise
-                msg = f"One event is larger than {MOST_BYTES:,} bytes"
-                raise TooHeavyError(msg) from None
-            return Page(_until_wrong(first, rest), len(response.content))
-
-        most = MOST_BYTES if divisible else None
-        return self._endpoint.post(
-            str(question), opened, divisible=divisible, most_bytes=most
-        )
-
-    def _parts(self, reader: RowReader, response: Response) -> Iterator[list[Any]]:
-        for body in parts(response.pieces()):
-            rows, error = reader.read(body)
+        def rows(body: bytes) -> list[Any]:
+            found, error = reader.read(body)
             self._endpoint.check(error)
-            yield rows
+            return found
+
+        page = self._endpoint.page(
+            str(question), rows, row="event", divisible=divisible
+        )
+        return Page(page.parts, len(page.response.content))
 
     def stop(self, cause: BaseException | None = None) -> None:
         """End every wait and request of the client, which fail with the cause then."""
@@ -97,15 +79,6 @@ class QuerySource:
 
     def _results(self, response: Response) -> list[list[Any]]:
         return cast("list[list[Any]]", self._endpoint.answer(response)["results"])
-
-
-def _until_wrong(first: list[Any], rest: Iterator[list[Any]]) -> Iterator[list[Any]]:
-    """Give a page's parts up to what is wrong; the reader goes on behind them."""
-    yield first
-    try:
-        yield from rest
-    except (NoResponseError, ValueError):
-        return
 
 
 def check(question: Question, rows: Sequence[Any]) -> None:

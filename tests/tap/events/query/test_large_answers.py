@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_posthog.api import answer_parts
-from tap_posthog.events.query import endpoint, windows
+from tap_posthog.api import answer_parts, query
+from tap_posthog.events.query import windows
 from tests.support.rows import fill
 from tests.tap.running import config, run_here
 
@@ -24,7 +24,7 @@ def test_answers_are_cut_and_read_on_behind(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the bytes that came, with smaller pages after the first."""
-    monkeypatch.setattr(endpoint, "MOST_BYTES", 40_000)
+    monkeypatch.setattr(query, "MOST_BYTES", 40_000)
     monkeypatch.setattr(windows, "PAGE_BYTES", 20_000)
     monkeypatch.setattr(
         answer_parts.parts, "__defaults__", (4_000, answer_parts.ROW_ENDS)
@@ -45,7 +45,7 @@ def test_one_event_may_be_larger_than_an_answer(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked for alone, without a bound."""
-    monkeypatch.setattr(endpoint, "MOST_BYTES", 400_000)
+    monkeypatch.setattr(query, "MOST_BYTES", 400_000)
     fill(sandbox, 20, properties=f"if(number = 7, {random(600_000)}, '{{}}')")
 
     outcome = run_here(config(sandbox))
