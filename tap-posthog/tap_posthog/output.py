@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib.messages import Message
 
+    from tap_posthog.cli.report import Report
+
 HELD = 1 << 20  # bytes of records that wait for the state behind them
 GRACE_SECONDS = 20.0  # for a write in flight, once a signal has come
 NAME = "tap-posthog"
@@ -43,6 +45,7 @@ class Output(SingerWriter):
         """Start with nothing held, and no signal met."""
         super().__init__()
         self.last_words: Callable[[], str] = lambda: ""
+        self.report: Report | None = None
         self._held: list[bytes] = []
         self._size = 0
         self._writing = False
@@ -112,9 +115,14 @@ class Output(SingerWriter):
 
         All that must survive is out already, since states are flushed as they come.
         """
-        words = f"Stopped by {signal.Signals(signum).name}. {self.last_words()}"
-        last_words_in_a_handler(NAME, words.rstrip())
-        os._exit(SIGNAL_EXIT + signum)
+        code = SIGNAL_EXIT + signum
+        words = (
+            f"Stopped by {signal.Signals(signum).name}. {self.last_words()}".rstrip()
+        )
+        if self.report and (problem := self.report.write(code, words)):
+            words = f"{words}. {problem}"
+        last_words_in_a_handler(NAME, words)
+        os._exit(code)
 
 
 def _write_out(data: bytes) -> None:

@@ -49,8 +49,10 @@ class Stats:
     """What a run has done so far, in numbers."""
 
     expected: int = 0  # rows that the passes begun so far have in all
+    until: str = ""  # PostHog's clock: no event that it ingested later is read
     planned: int = 0  # rows, as the server counted them, of the windows that passed
     read: int = 0  # rows, as the server gave them
+    emitted: int = 0  # records
     duplicates: int = 0  # of these, copies that were dropped
     resent: int = 0  # rows that the recheck sent again
     windows: int = 0  # that passed

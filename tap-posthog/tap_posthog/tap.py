@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import time
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError
@@ -20,17 +20,19 @@ from tap_posthog.api.key import flag_calls_have_left, key_of
 from tap_posthog.api.query import QueryEndpoint
 from tap_posthog.cli.config_input import read_config, read_variables, warn_of_unknown
 from tap_posthog.cli.files import bookmarks_of, checked_catalog, checked_state
+from tap_posthog.cli.report import Report
 from tap_posthog.declarations import DECLARATIONS
 from tap_posthog.errors import ConfigError
 from tap_posthog.events.follow import LOOK_BACK_SECONDS, Run
 from tap_posthog.events.probe import PROBE_SECONDS, probe
 from tap_posthog.output import Output
 from tap_posthog.settings.schema import SETTINGS_SCHEMA
-from tap_posthog.settings.settings import OWN, Settings, with_defaults
+from tap_posthog.settings.settings import OWN, Settings, report_path, with_defaults
 from tap_posthog.settings.values import Setting, read_builtin, settings_of
 from tap_posthog.sources import Sources
 from tap_posthog.streams.declared import DeclaredStream
 from tap_posthog.streams.events import Events
+from tap_posthog.streams.figures import figures
 from tap_posthog.tables.answers import Answers
 from tap_posthog.tables.own import declared
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     import click
 
     from tap_posthog.declarations.declaration import Table
+    from tap_posthog.progress import Stats
 
 ALIASES = ("start_date",)
 KEYS = {
@@ -55,6 +58,7 @@ class TapPostHog(Tap):
     name = "tap-posthog"
     config_jsonschema = copy.deepcopy(SETTINGS_SCHEMA)  # the SDK adds its own to it
     message_writer_class = Output
+    report: ClassVar[Report] = Report(name)
     _client: Client | None = None
 
     @functools.cached_property
@@ -162,6 +166,10 @@ class TapPostHog(Tap):
         Raises:
             TapError: what ended the run, or a stream.
         """
+        self.report.figures = lambda: figures(
+            self.streams.values(), self._client, self.settings
+        )
+        self.output.report = self.report
         try:
             super().sync_all()
             self.sources.check()
@@ -190,9 +198,15 @@ class TapPostHog(Tap):
         cls.append_builtin_config(schema)
         return settings_of(schema)
 
-    def read(self, columns: Sequence[str]) -> Run:
+    def read(self, columns: Sequence[str], stats: Stats) -> Run:
         """Make ready to read events with these columns."""
-        run = Run(self.client, self.settings, columns, beside=self.read_beside_events)
+        run = Run(
+            self.client,
+            self.settings,
+            columns,
+            stats=stats,
+            beside=self.read_beside_events,
+        )
         self.output.last_words = run.last_words
         return run
 
@@ -224,6 +238,7 @@ class TapPostHog(Tap):
         if raise_errors:  # not for discovery, which needs no account
             builtin = self.builtin()
             warn_of_unknown(given, {*OWN, *builtin, *ALIASES})
+            self.report.use(report_path(self._config))
             Settings.from_config(self._config)
             self._config |= read_builtin(self._config, builtin)
         return []
@@ -266,6 +281,8 @@ class TapPostHog(Tap):
         **options: Any,
     ) -> None:
         """Run the tap, once what came in as files is known to be readable."""
+        if not options.get("about"):
+            cls.report.begin()
         try:
             super().invoke(
                 state=state and checked_state(state),

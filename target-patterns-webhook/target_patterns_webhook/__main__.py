@@ -6,31 +6,32 @@ import sys
 from importlib.metadata import version
 
 from target_patterns_webhook.cli import ending
+from target_patterns_webhook.cli.report import Report
 
 NAME = "target-patterns-webhook"
 
 
 def main() -> int:
     """Run the target and return the exit code, 0 only when all was done."""
-    return ending.run(NAME, _command)
+    report = Report(NAME)
+    return ending.run(NAME, lambda: _command(report), report)
 
 
-def _command() -> int | None:
+def _command(report: Report) -> int | None:
     if sys.argv[1:] == ["--version"]:  # without the imports that a run needs
         print(f"{NAME} v{version(NAME)}, Meltano SDK v{version('singer-sdk')}")  # noqa: T201 - asked for
         return 0
-    from target_patterns_webhook.errors import OutputError, TargetError  # noqa: PLC0415 - as above
+    from target_patterns_webhook.errors import OutputError  # noqa: PLC0415 - as above
     from target_patterns_webhook.target import TargetPatternsWebhook  # noqa: PLC0415 - as above
 
+    TargetPatternsWebhook.report = report
     try:
         code: int | None = TargetPatternsWebhook.cli.main(
             prog_name=NAME, standalone_mode=False
         )
-    except TargetError as error:
-        if isinstance(error, OutputError):
-            ending.discard(1)
-        ending.last_words(NAME, str(error))
-        return error.exit_code
+    except OutputError:
+        ending.discard(1)
+        raise
     return code
 
 

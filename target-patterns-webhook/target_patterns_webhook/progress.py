@@ -10,9 +10,11 @@ import logging
 import shutil
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from target_patterns_webhook.singer.formats import moment
+from target_patterns_webhook.stats import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +49,7 @@ class Progress:
     def tick(self) -> None:
         """Say how far the run is."""
         now = self._clock()
-        read = self._stats.read + self._intake.filtered
+        read = self._stats.read + self._intake.filtered.total()
         rate = (read - self._read) / max(now - self._last, 0.001)
         self._last, self._read = now, read
         if self._live:
@@ -86,7 +88,7 @@ class Progress:
 
     def _words(self, rate: float) -> str:
         stats, intake = self._stats, self._intake
-        read = stats.read + intake.filtered
+        read = stats.read + intake.filtered.total()
         parts = [f"{read:,} records", f"{rate:,.0f}/s"]
         if at := moment(intake.latest):
             parts.append(f"at {at[:16]}")
@@ -102,22 +104,33 @@ class Progress:
 
 def summary(stats: Stats, intake: Intake) -> dict[str, Any]:
     """Return all stats of a run; times in seconds. ``nulled``: NaN and Infinity."""
-    filtered = intake.filtered
+    filtered = Counter(intake.filtered)
     p50, p95, p99 = stats.latencies
+    names = dict.fromkeys([*stats.streams, *filtered])
     return {
-        "read": stats.read + filtered,
-        "accepted": stats.accepted,
-        "dead_lettered": stats.dead_lettered,
-        "filtered": filtered,
+        **_counts(stats, filtered.total()),
         "nulled": intake.nulled,
-        "undelivered": stats.undelivered,
-        "batches": stats.batches,
-        "requests": stats.requests,
-        "bytes": stats.bytes,
-        "wire_bytes": stats.wire_bytes,
         "states": stats.states,
-        "retries": dict(stats.retries),
         "waited_seconds": round(stats.waited_seconds, 3),
         "request_seconds": {"p50": p50, "p95": p95, "p99": p99},
         "oldest_unacknowledged_seconds": round(stats.oldest_unacknowledged_seconds, 3),
+        "streams": {
+            name: _counts(stats.streams.get(name, Counts()), filtered[name])
+            for name in names
+        },
+    }
+
+
+def _counts(counts: Counts, filtered: int) -> dict[str, Any]:
+    return {
+        "read": counts.read + filtered,
+        "accepted": counts.accepted,
+        "dead_lettered": counts.dead_lettered,
+        "filtered": filtered,
+        "undelivered": counts.undelivered,
+        "batches": counts.batches,
+        "requests": counts.requests,
+        "bytes": counts.bytes,
+        "wire_bytes": counts.wire_bytes,
+        "retries": dict(counts.retries),
     }

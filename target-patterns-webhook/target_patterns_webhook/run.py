@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from target_patterns_webhook.cli.ending import write_whole
 from target_patterns_webhook.cli.signals import Signals
@@ -15,7 +15,7 @@ from target_patterns_webhook.delivery.crew import Delivery
 from target_patterns_webhook.errors import InputError, OutputError, StoppedError
 from target_patterns_webhook.http.probe import probe
 from target_patterns_webhook.monitor import Monitor
-from target_patterns_webhook.progress import Progress
+from target_patterns_webhook.progress import Progress, summary
 from target_patterns_webhook.raw_json import MalformedError
 from target_patterns_webhook.singer.batch_folders import BatchFolders
 from target_patterns_webhook.singer.intake import BatchInterruptedError
@@ -73,11 +73,13 @@ class Run:
         Raises:
             TargetError: after that, when not all could be delivered.
         """
-        if self._settings.webhook.in_the_clear:
-            logger.warning(
-                "webhook_url is http://: the URL, a credential, crosses the network "
-                "unencrypted."
-            )
+        for webhook in self._settings.webhooks:
+            if webhook.in_the_clear:
+                logger.warning(
+                    "%s is http://: the URL, a credential, crosses the network "
+                    "unencrypted.",
+                    webhook.setting,
+                )
         try:
             with ExitStack() as stack:
                 stack.callback(self._intake.finish)
@@ -98,6 +100,10 @@ class Run:
             self._drain()
             raise
         self._drain()
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the run has done, as its report has it."""
+        return summary(self._delivery.stats, self._intake)
 
     def say_how_it_went(self) -> None:
         """Log the last line."""

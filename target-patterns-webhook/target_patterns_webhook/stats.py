@@ -36,8 +36,8 @@ class Latencies:
 
 
 @dataclasses.dataclass(slots=True)
-class Stats:
-    """Counts of records unless said otherwise.
+class Counts:
+    """What was done with some records. Counts of records unless said otherwise.
 
     ``read = accepted + dead_lettered + undelivered`` at all times.
     """
@@ -49,18 +49,42 @@ class Stats:
     requests: int = 0
     bytes: int = 0  # of accepted bodies, before compression
     wire_bytes: int = 0  # of the bodies of all requests, as sent
-    states: int = 0  # written
     retries: Counter[str] = dataclasses.field(default_factory=Counter)  # by cause
-    waited_seconds: float = 0.0  # that pressure from the receiver held all senders
-    in_flight: int = 0
-    oldest_since: float | None = None  # clock time of the oldest unacknowledged record
-    seconds: Latencies = dataclasses.field(default_factory=Latencies)
-    clock: Callable[[], float] = time.monotonic
 
     @property
     def undelivered(self) -> int:
         """Records that are held, or were when the run ended."""
         return self.read - self.accepted - self.dead_lettered
+
+
+@dataclasses.dataclass(slots=True)
+class Stats(Counts):
+    """The counts of all streams, of each, and what no stream has for itself."""
+
+    states: int = 0  # written
+    waited_seconds: float = 0.0  # that pressure from the receiver held all senders
+    in_flight: int = 0
+    oldest_since: float | None = None  # clock time of the oldest unacknowledged record
+    seconds: Latencies = dataclasses.field(default_factory=Latencies)
+    clock: Callable[[], float] = time.monotonic
+    streams: dict[str, Counts] = dataclasses.field(default_factory=dict)
+
+    def count(self, stream: str, **more: int) -> None:
+        """Count so many more of each, for a stream and in all."""
+        for counts in (self, self._of(stream)):
+            for name, number in more.items():
+                setattr(counts, name, getattr(counts, name) + number)
+
+    def retried(self, stream: str, cause: str) -> None:
+        """Count a request that is sent again."""
+        self.retries[cause] += 1
+        self._of(stream).retries[cause] += 1
+
+    def _of(self, stream: str) -> Counts:
+        counts = self.streams.get(stream)
+        if counts is None:
+            counts = self.streams[stream] = Counts()
+        return counts
 
     @property
     def oldest_unacknowledged_seconds(self) -> float:

@@ -25,11 +25,12 @@ from target_patterns_webhook.cli.config_input import (
     read_variables,
     warn_of_unknown,
 )
+from target_patterns_webhook.cli.report import Report
 from target_patterns_webhook.errors import ConfigError, NoInputError, OutputError
 from target_patterns_webhook.http.probe import probe
 from target_patterns_webhook.run import Run
 from target_patterns_webhook.settings.schema import SCHEMA
-from target_patterns_webhook.settings.settings import OWN, Settings
+from target_patterns_webhook.settings.settings import OWN, Settings, report_path
 from target_patterns_webhook.settings.values import Setting, read_builtin, settings_of
 from target_patterns_webhook.singer.intake import Intake
 from target_patterns_webhook.singer.messages import whole
@@ -75,6 +76,7 @@ class Reader(GenericSingerReader[str]):
             raise OutputError(msg)
         target = self._target
         target.run = Run(target.settings, target.make_intake, sys.stdout)
+        target.report.figures = target.run.figures
         return target.run.read(source)
 
     @override
@@ -99,6 +101,7 @@ class TargetPatternsWebhook(Target):
     default_sink_class = WebhookSink
     sdk_intake: SdkIntake
     run: Run | None = None
+    report: ClassVar[Report] = Report(name)
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - the SDK's arguments
         # urllib3 logs the path of each request, which is the credential.
@@ -128,6 +131,8 @@ class TargetPatternsWebhook(Target):
                 target = cls(config=values, parse_env_config=env)
                 click.echo(probe(target.settings))
             else:
+                if not given.get("about"):
+                    cls.report.begin()
                 super().invoke(config=config, **given)
         except ConfigValidationError as error:  # the SDK would log a line too many
             raise ConfigError("; ".join(error.errors)) from None
@@ -169,6 +174,7 @@ class TargetPatternsWebhook(Target):
         builtin = self.builtin()
         warn_of_unknown(self._config, {*OWN, *builtin})
         try:
+            self.report.use(report_path(self._config))
             self.settings = Settings.from_config(self._config)
             self._config |= read_builtin(self._config, builtin)
         except ConfigError as error:

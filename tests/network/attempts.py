@@ -75,7 +75,7 @@ class Target:
 
     def __call__(self) -> Came:
         """Make one attempt."""
-        answer = self._transport.post("msg", BODY, BODY)
+        answer = self._transport.post("events", "msg", BODY, BODY)
         return Came(
             answer.cause,
             answer.verdict is Verdict.FATAL and not answer.status,

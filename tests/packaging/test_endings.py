@@ -268,9 +268,9 @@ def test_two_signals_are_one_stop(
 def test_the_rest_of_a_stop_changes_no_exit_code(package: str) -> None:
     """Meltano's SIGTERM after Ctrl-C may come while Python itself is ending."""
     script = (
-        f"import atexit, os, signal, sys; from {package}.cli import ending; "
+        f"import atexit, os, signal, sys; from {package}.cli import ending, report; "
         "atexit.register(os.kill, os.getpid(), signal.SIGTERM); "
-        "sys.exit(ending.run('p', lambda: 130))"
+        "sys.exit(ending.run('p', lambda: 130, report.Report('p')))"
     )
 
     done = subprocess.run([sys.executable, "-c", script], check=False)

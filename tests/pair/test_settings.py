@@ -66,10 +66,14 @@ TAP: dict[str, tuple[object, str]] = {
     "recheck_hours": (1, "1"),
     "full_scan_days": (30, "30"),
     "hogql_streams": (QUERIES, json.dumps(QUERIES)),
+    "report_path": ("/tmp/tap.json", "/tmp/tap.json"),  # noqa: S108 - not written
     "follow_seconds": (10, "10"),
     **SDKS,
 }
+URLS = {"persons": "https://hooks.example/p", "events": "https://hooks.example/e"}
 TARGET: dict[str, tuple[object, str]] = {
+    "webhook_urls": (URLS, json.dumps(URLS)),
+    "report_path": ("/tmp/target.json", "/tmp/target.json"),  # noqa: S108 - as above
     "webhook_url": (
         "https://hooks.example/a?b=c%20d",
         "https://hooks.example/a?b=c%20d",

@@ -42,7 +42,7 @@ def test_a_log_line_says_how_far_the_run_is() -> None:
     stats.read, stats.accepted, stats.batches = 12_000, 11_500, 23
     stats.retries["503"] = 2
     stats.dead_lettered, stats.oldest_since = 1, 65.0
-    intake.filtered = 500
+    intake.filtered["events"] = 500
     intake.latest = b'{"timestamp":"2026-11-21T10:00:00.000000Z"}'
 
     with logged() as words:
@@ -78,6 +78,7 @@ def test_the_last_line_adds_up() -> None:
         "waited_seconds",
         "request_seconds",
         "oldest_unacknowledged_seconds",
+        "streams",
     }
     assert ended.summary["batches"] == ended.summary["requests"] == 3
     assert '"metric":"record_count","value":25' in ended.stderr

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
+    from .report import Report
+
 ERROR = 1
 SIGNAL_EXIT = 128  # the shell's convention: 143 is SIGTERM, 130 is SIGINT
 ONE_STOP_SECONDS = 2.0
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 NO_OUTPUT = "Standard output is closed, so nothing can be written to it."
 FULL_OUTPUT = "Standard output cannot be written: {}."
+INTERRUPTED = (
+    SIGNAL_EXIT + signal.SIGINT,
+    "Stopped by SIGINT before anything was read.",
+)
 
 
 def is_one_stop(first: int, second: int, seconds: float) -> bool:
@@ -36,8 +42,8 @@ def is_one_stop(first: int, second: int, seconds: float) -> bool:
     return first != second and seconds <= ONE_STOP_SECONDS
 
 
-def run(program: str, command: Callable[[], int | None]) -> int:
-    """Return the exit code of ``command``, after one line for what it did not foresee.
+def run(program: str, command: Callable[[], int | None], report: Report) -> int:
+    """Return the exit code of ``command``, once its last line and report are written.
 
     It starts with three open descriptors and ends with nothing left to be written.
     """
@@ -46,17 +52,24 @@ def run(program: str, command: Callable[[], int | None]) -> int:
     if sys.stdout is None:
         last_words(program, NO_OUTPUT)
         return ERROR
+    words = ""
     try:
         code = command() or 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt:
-        code = _interrupted(program)
+        code, words = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        code = _explain(program, error)
+        code, words = _explain(program, error)
     if code > SIGNAL_EXIT:
         _ignore_signals()
-    return _flush(program, code)
+    code, words = _flush_output(code, words)
+    if problem := report.write(code, words):
+        code, words = code or ERROR, f"{words} {problem}.".lstrip()
+    if words:
+        last_words(program, words)
+    _flush_log()
+    return code
 
 
 def last_words(program: str, line: str) -> None:
@@ -108,13 +121,8 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _interrupted(program: str) -> int:
-    last_words(program, "Stopped by SIGINT before anything was read.")
-    return SIGNAL_EXIT + signal.SIGINT
-
-
-def _explain(program: str, error: Exception) -> int:
-    """Say what stopped the command in the words of its cause; return the exit code."""
+def _explain(program: str, error: Exception) -> tuple[int, str]:
+    """Return the exit code, and what stopped the command in the words of its cause."""
     import click  # noqa: PLC0415 - not needed for --version
     from singer_sdk.exceptions import ConfigValidationError  # noqa: PLC0415 - as above
 
@@ -122,19 +130,18 @@ def _explain(program: str, error: Exception) -> int:
 
     match error:
         case click.Abort():
-            return _interrupted(program)
+            return INTERRUPTED
         case click.ClickException():
-            last_words(program, error.format_message())
-            return error.exit_code
+            return error.exit_code, error.format_message()
         case ConfigValidationError():
-            last_words(program, "; ".join(error.errors) or str(error))
+            return ERROR, "; ".join(error.errors) or str(error)
         case OSError() if error.filename is None and error.errno in UNWRITABLE:
             discard(1)
-            last_words(program, FULL_OUTPUT.format(error.strerror))
-        case _:
-            told = map_errors.explain(error)
-            last_words(program, ". ".join(told) if told else _bug(program, error))
-    return ERROR
+            return ERROR, FULL_OUTPUT.format(error.strerror)
+    if isinstance(code := getattr(error, "exit_code", None), int):  # the program's own
+        return code, str(error)
+    told = map_errors.explain(error)
+    return ERROR, ". ".join(told) if told else _bug(program, error)
 
 
 def _bug(program: str, error: Exception) -> str:
@@ -178,17 +185,19 @@ def _open_descriptors() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process
 
 
-def _flush(program: str, code: int) -> int:
-    """Write what is left; return the code, which is not 0 where stdout took not all."""
+def _flush_output(code: int, words: str) -> tuple[int, str]:
+    """Write what is left; return what was given, but no 0 where not all could be."""
     try:
         sys.stdout.flush()
     except OSError as error:
         discard(1)
         if code == 0:
-            last_words(program, FULL_OUTPUT.format(error.strerror))
-            code = ERROR
+            return ERROR, FULL_OUTPUT.format(error.strerror)
+    return code, words
+
+
+def _flush_log() -> None:
     try:
         sys.stderr.flush()
     except OSError:
         discard(2)
-    return code

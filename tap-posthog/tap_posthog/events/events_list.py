@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tap_posthog.api.client import Client
     from tap_posthog.api.transport import Response
     from tap_posthog.events.batch import Row
+    from tap_posthog.progress import Stats
     from tap_posthog.settings.settings import Settings
 
 LIMIT = 1000  # the list's own ceiling since May 2026
@@ -70,8 +71,9 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 class RestReader:
     """Reads what happened from the lookback's start on, a page at a time."""
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    def __init__(self, client: Client, settings: Settings, stats: Stats) -> None:
         """Take who asks; a follower's cycles share what was sent."""
+        self._stats = stats
         self._client = client
         self._settings = settings
         self._path = f"/api/projects/{settings.project_id}/events/"
@@ -103,6 +105,7 @@ class RestReader:
         )
         self.probe()  # the list knows no now(); its answers say when they were written
         end = self._end()
+        self._stats.until = timestamps.spell(end)
         if not self._said:  # of a follower's cycles the first one says so
             self._said = True
             until = f"up to {timestamps.spell(end)}"
@@ -159,6 +162,7 @@ class RestReader:
             if timestamps.read(last) != cursor:
                 cursor, seen = timestamps.read(last), set()
             seen |= {_identity(row) for row in rows if row.timestamp == last}
+            self._stats.read += len(rows)
             yield self._unsent(rows, names), Key(last, rows[-1].uuid)
 
     def _check_ties(self, cursor: datetime, end: datetime, count: int) -> None:

@@ -19,7 +19,7 @@ from tap_posthog.events.exports.files import FilesSource
 from tap_posthog.events.exports.store import Store
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.query.reader import Reader
-from tap_posthog.progress import Progress, Stats, terminal
+from tap_posthog.progress import Progress, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tap_posthog.api.client import Client
     from tap_posthog.events.batch import Batch
     from tap_posthog.events.bookmark import Bookmark
+    from tap_posthog.progress import Stats
     from tap_posthog.settings.settings import Settings
 
 logger = logging.getLogger("tap-posthog")
@@ -48,6 +49,7 @@ class Run:
         settings: Settings,
         columns: Sequence[str],
         *,
+        stats: Stats,
         beside: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
@@ -64,7 +66,7 @@ class Run:
         self._sleep = sleep
         self._events_list: RestReader | None = None
         self._files_source: FilesSource | None = None
-        self._stats = Stats()
+        self._stats = stats
         self._progress = Progress(client.traffic, self._stats, terminal=terminal())
         self._batches: Generator[Batch] | None = None
 
@@ -156,7 +158,7 @@ class Run:
             else:
                 return
         if self._events_list is None:
-            self._events_list = RestReader(self._client, self._settings)
+            self._events_list = RestReader(self._client, self._settings, self._stats)
         yield from self._events_list.batches(bookmark)
 
     def _files(self) -> FilesSource:

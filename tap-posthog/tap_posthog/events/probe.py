@@ -9,6 +9,7 @@ from tap_posthog.errors import MissingEndpointError
 from tap_posthog.events.events_list import RestReader
 from tap_posthog.events.exports.store import Store
 from tap_posthog.events.query.endpoint import QuerySource
+from tap_posthog.progress import Stats
 
 if TYPE_CHECKING:
     from tap_posthog.api.client import Client
@@ -43,4 +44,4 @@ def _ask(client: Client, settings: Settings) -> None:
                 raise
         else:
             return
-    RestReader(client, settings).probe()
+    RestReader(client, settings, Stats()).probe()

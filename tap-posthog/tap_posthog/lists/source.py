@@ -105,11 +105,12 @@ class ListSource:
             for objects, count in self._pages(walk.asked):
                 counts.add(count)
                 keyed = {self._key(each): each for each in objects}
+                self._stats.read += len(objects)
                 seen |= keyed.keys()
                 yield [each for key, each in keyed.items() if key not in given]
                 given |= keyed.keys()
             most = max(count or 0 for count in counts)
-            self._stats.planned = self._stats.read = len(given)
+            self._stats.planned += max(most, len(seen))
             if len(counts) == 1 and len(seen) >= most:
                 return
         if self._audit:

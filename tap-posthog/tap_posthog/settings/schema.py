@@ -213,6 +213,15 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "report_path",
+        th.StringType,
+        title="Report",
+        description=(
+            "A file that gets the run's figures as JSON at its end, however it ends: "
+            "written whole or not at all."
+        ),
+    ),
+    th.Property(
         "follow_seconds",
         th.IntegerType(minimum=0, maximum=86_400),
         default=0,

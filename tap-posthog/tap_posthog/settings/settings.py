@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -78,6 +79,7 @@ class Settings:
     recheck_hours: int
     full_scan_days: int
     hogql_streams: tuple[HogqlStream, ...]
+    report_path: Path | None
     follow_seconds: int
 
     @classmethod
@@ -98,6 +100,7 @@ class Settings:
         for name in ("start_at", "end_at"):
             given[name] = _timestamp(OWN[name], given[name])
         given["hogql_streams"] = hogql_streams(given["hogql_streams"], TAKEN)
+        given["report_path"] = report_path(config)
         if given["project_id"] is None:
             OWN["project_id"].refuse(None)
         settings = cls(
@@ -108,6 +111,16 @@ class Settings:
         )
         _check_together(settings, now or datetime.now(UTC))
         return settings
+
+
+def report_path(config: Mapping[str, Any]) -> Path | None:
+    """Return where the run's report goes, whatever the other settings are.
+
+    Raises:
+        ConfigError: it is no path.
+    """
+    path = OWN["report_path"].read(config.get("report_path"))
+    return None if path is None else Path(path).expanduser()
 
 
 def with_defaults(

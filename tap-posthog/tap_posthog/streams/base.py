@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from tap_posthog import raw_json
 from tap_posthog.batch_files import MOST_BYTES, BatchFiles
+from tap_posthog.progress import Stats
 from tap_posthog.record_lines import RecordLines
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class PostHogStream(Stream):
         """Take the schema, and where lines are written."""
         super().__init__(tap, schema=schema, name=name)
         self._output = output
+        self.stats = Stats()  # of all its syncs in this process
         self._given = 0  # records, for a dry run's limit
         self._files: BatchFiles | None = None
 
@@ -117,11 +119,13 @@ class PostHogStream(Stream):
                 if passed_on and records:
                     self._pass_on(lines, records)
                     counter.increment(len(records))
+                    self.stats.emitted += len(records)
                 else:
                     for record in self._decoded(records, columns):
                         if write_messages:
                             self._write_record_message(record)
                         counter.increment()
+                        self.stats.emitted += 1
                         yield record
                 if state is not None:
                     self._stand_at(state)
@@ -180,6 +184,19 @@ class PostHogStream(Stream):
                 else value
                 for name, value in zip(columns, values, strict=True)
             }
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What was done, and where it stands, as the run's report has it."""
+        stats = self.stats
+        return {
+            "planned": stats.planned,
+            "read": stats.read,
+            "emitted": stats.emitted,
+            "duplicates": stats.duplicates,
+            "resent": stats.resent,
+            "state": self.given_state or None,
+        }
 
     @property
     def given_state(self) -> dict[str, Any]:

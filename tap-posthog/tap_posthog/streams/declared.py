@@ -11,7 +11,7 @@ from typing_extensions import override
 from tap_posthog.declarations.columns import converter
 from tap_posthog.declarations.declaration import PROJECT_ID
 from tap_posthog.errors import AuditError, PostHogError
-from tap_posthog.progress import Progress, Stats, terminal
+from tap_posthog.progress import Progress, terminal
 from tap_posthog.streams.base import PostHogStream
 from tap_posthog.tables.position import Position
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_posthog.api.client import Client
     from tap_posthog.declarations.declaration import Declaration
     from tap_posthog.output import Output
+    from tap_posthog.progress import Stats
     from tap_posthog.streams.base import Part
     from tap_posthog.tables.source import Batch
 
@@ -102,7 +103,7 @@ class DeclaredStream(PostHogStream):
         self, columns: Sequence[str], record: Callable[..., Any]
     ) -> Generator[Part]:
         """Read what the state leaves to read."""
-        sources, stats = self._sources(), Stats()
+        sources, stats = self._sources(), self.stats
         own = [name for name in columns if name != PROJECT_ID.name]
         project_id = int(self.config["project_id"])
         first = [project_id] if PROJECT_ID.name in columns else []

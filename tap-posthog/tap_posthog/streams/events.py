@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tap_posthog.events.follow import Run
     from tap_posthog.output import Output
+    from tap_posthog.progress import Stats
     from tap_posthog.settings.settings import Settings
     from tap_posthog.streams.base import Part
 
@@ -60,11 +61,11 @@ class Events(PostHogStream):
     replication_key = REPLICATION_KEY
 
     def __init__(
-        self, tap: Tap, *, output: Output, read: Callable[[Sequence[str]], Run]
+        self, tap: Tap, *, output: Output, read: Callable[[Sequence[str], Stats], Run]
     ) -> None:
         """Declare the columns; the optional one only where it is asked for.
 
-        `read` makes ready to read events with some columns.
+        `read` makes ready to read events with some columns, and counts them.
         """
         schema = SCHEMA
         if tap.config.get("include_person_properties"):
@@ -91,6 +92,13 @@ class Events(PostHogStream):
         self.replication_key = REPLICATION_KEY
 
     @property
+    @override
+    def figures(self) -> dict[str, Any]:
+        """Add what the ledger holds: rows read by hour of `created_at`."""
+        ledger = self.given_state.get("ledger") or []
+        return {**super().figures, "by_created_hour": ledger}
+
+    @property
     def bookmark(self) -> Bookmark:
         """Where the state says that this stream stands; a full table has no state."""
         if self.replication_method == REPLICATION_FULL_TABLE:
@@ -103,7 +111,7 @@ class Events(PostHogStream):
     ) -> Generator[Part]:
         """Read what the bookmark leaves to read."""
         records = EventRecords(columns, record)
-        with self._read(columns) as run:
+        with self._read(columns, self.stats) as run:
             for batch in run.batches(self.bookmark):
                 for first in range(0, len(batch.rows), LINES):
                     yield records.of(batch.rows[first : first + LINES]), None

@@ -189,7 +189,8 @@ class OwnSource(TableSource):
         for rows in page.parts:
             got += len(rows)
             yield Batch(rows)
-        self._stats.planned = self._stats.read = got
+        self._stats.planned += got
+        self._stats.read += got
         counted = self.answers.ask(
             f"select count() from ({query}) as q limit 1",  # noqa: S608 - as above
             lambda rows: int(rows[0][0]),

@@ -236,7 +236,7 @@ class Delivery:
             outbox = self._outbox
             name, body = chunk.encode(outbox.payload, outbox.occurrences)
             wire = transport.compress(body)
-            outcome = transport.post(name, body, wire)
+            outcome = transport.post(chunk.stream, name, body, wire)
         except BaseException:  # a bug: no answer will come to wait for
             with self._lock:
                 self._outbox.breaker.leave(attempt)

@@ -33,6 +33,12 @@ class Dispatch:
     def __len__(self) -> int:
         return len(self._pending)
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether one goes to a receiver that may be one that refuses everything."""
+        on_trial = self._rejections.on_trial
+        return any(on_trial(chunk.stream) for chunk in self._pending)
+
     def put(self, *chunks: Chunk) -> None:
         """Let chunks wait for their turn."""
         for chunk in chunks:
@@ -78,7 +84,7 @@ class Dispatch:
         """Return what to send first of a chunk that is not to be sent whole."""
         if len(chunk.records) == 1:
             return None
-        if self._rejections.trial:
+        if self._rejections.on_trial(chunk.stream):
             return self._single_out(chunk)
         if chunk.suspect:
             first, second = chunk.bisect()
@@ -92,7 +98,8 @@ class Dispatch:
     def _single_out(self, chunk: Chunk) -> tuple[Chunk, list[Chunk]]:
         """Try the first record, then, if order is free, the last and a middle one."""
         last = len(chunk.records) - 1
-        at = 0 if self._strict else (0, last, last // 2)[len(self._rejections.held)]
+        tried = self._rejections.tried(chunk.stream)
+        at = 0 if self._strict else (0, last, last // 2)[tried]
         parts = list(chunk.single_out(at))
         single = next(p for p in parts if p.start == chunk.start + at)
         rest = [p for p in parts if p is not single]

@@ -68,7 +68,9 @@ class Outbox:
         self.watermark = Watermark()
         self.bytes = 0
         keep = settings.on_rejected == "dead_letter"
-        self._rejections = Rejections(keep=keep, fail=self.fail, keys=keys)
+        self._rejections = Rejections(
+            keep=keep, fail=self.fail, keys=keys, receiver=settings.webhooks.of
+        )
         self._dispatch = Dispatch(self.payload, self._rejections, strict=senders == 1)
         self._unsettled: dict[int, Batch] = {}  # sealed, by the batch's number
         self.occurrences = Occurrences()
@@ -94,7 +96,7 @@ class Outbox:
 
     def add(self, stream: str, records: Sequence[bytes]) -> bool:
         """Take records of one stream. Return whether there is something to send."""
-        self.stats.read += len(records)
+        self.stats.count(stream, read=len(records))
         self.bytes += _memory(records)
         something = self._put(self.batcher.add(stream, records, self._clock()))
         if self.stats.oldest_since is None:  # else an older one is held
@@ -139,17 +141,15 @@ class Outbox:
     ) -> list[Rejection]:
         """Do what an outcome asks for. Return what to dead-letter; ``bury`` it then."""
         letters = self._conclude(chunk, attempt, outcome)
-        stats = self.stats
-        stats.requests += 1
-        stats.wire_bytes += wire_bytes
-        stats.seconds.add(outcome.seconds)
+        self.stats.count(chunk.stream, requests=1, wire_bytes=wire_bytes)
+        self.stats.seconds.add(outcome.seconds)
         self._note_oldest()
         return letters
 
     def bury(self, letters: Sequence[Rejection]) -> None:
         """Note that rejected records are on the disk."""
-        self.stats.dead_lettered += len(letters)
         for letter in letters:
+            self.stats.count(letter.batch.stream, dead_lettered=1)
             self._settle(letter.batch, 1)
         self._note_oldest()
 
@@ -164,13 +164,13 @@ class Outbox:
     @property
     def _held(self) -> bool:
         """Whether nothing may be sent, or not before an answer is here."""
-        trial_in_flight = self._rejections.trial and self.breaker.in_flight
+        trial_in_flight = self._dispatch.on_trial and self.breaker.in_flight
         return self.failure is not None or bool(trial_in_flight)
 
     def _put(self, sealed: Sequence[Batch]) -> bool:
         for batch in sealed:
             batch.turn, batch.left = self.stats.batches, len(batch.records)
-            self.stats.batches += 1
+            self.stats.count(batch.stream, batches=1)
             self._unsettled[batch.number] = batch
             self._dispatch.put(Chunk(batch, 0, batch.records))
         return bool(sealed)
@@ -199,11 +199,11 @@ class Outbox:
         else:
             chunk.suspect = True
             self._dispatch.put(chunk)
-            self._rejections.suspect()
+            self._rejections.suspect(chunk.stream)
         return []
 
     def _retry(self, chunk: Chunk, attempt: Attempt, outcome: Outcome) -> None:
-        self.stats.retries[outcome.cause] += 1
+        self.stats.retried(chunk.stream, outcome.cause)
         self._dispatch.put(chunk)
         if outcome.stale and not chunk.stale:
             chunk.stale = True
@@ -233,14 +233,13 @@ class Outbox:
         self.fail(GaveUpError(f"{outcome.message} {why}"))
 
     def _accept(self, chunk: Chunk) -> list[Rejection]:
-        self.stats.accepted += len(chunk.records)
-        if chunk.sent is not None:
-            self.stats.bytes += len(chunk.sent[1])
+        size = len(chunk.sent[1]) if chunk.sent else 0
+        self.stats.count(chunk.stream, accepted=len(chunk.records), bytes=size)
         if chunk.twin is not None:
             chunk.twin.suspect = True
             chunk.unpair()
         self._settle(chunk.batch, len(chunk.records))
-        return self._rejections.accepted()
+        return self._rejections.accepted(chunk.stream)
 
     def _shrink(self, chunk: Chunk) -> None:
         """Make bodies at most half as large as the one that was too large."""

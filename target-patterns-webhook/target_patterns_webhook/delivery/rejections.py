@@ -1,12 +1,13 @@
 """What a refused record means: put aside, wait and see, or the end of the run. Pure.
 
 A receiver that refuses everything must not turn a data set into dead letters. So until
-something is accepted refused records are held, and the third one ends the run; later a
-thousand in a row do.
+it accepts something its refused records are held, and the third one ends the run; later
+a thousand in a row do. Where streams have webhooks of their own, each is judged alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from target_patterns_webhook.delivery.chunk import Rejection, key_of
 from target_patterns_webhook.errors import FatalError, RejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from target_patterns_webhook.delivery.batching import Batch
     from target_patterns_webhook.delivery.chunk import Chunk
@@ -30,6 +31,21 @@ ALL_REJECTED = (
 )
 
 
+@dataclasses.dataclass(slots=True)
+class Receiver:
+    """How one receiver has judged so far."""
+
+    held: list[Rejection] = dataclasses.field(default_factory=list)  # until it accepts
+    in_a_row: int = 0
+    refused: bool = False  # something, once
+    accepted: bool = False
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it may be one that refuses everything."""
+        return self.refused and not self.accepted
+
+
 class Rejections:
     """Counts them, and says of each whether it may be dead-lettered."""
 
@@ -39,34 +55,39 @@ class Rejections:
         keep: bool,
         fail: Callable[[DeliveryError], None],
         keys: Callable[[str], Sequence[str]],
+        receiver: Callable[[str], Hashable] = lambda _: None,
     ) -> None:
         """``keep``: there are dead letters; ``fail`` takes what ends the run.
 
-        ``keys`` names the key properties of a stream.
+        ``keys`` names the key properties of a stream, ``receiver`` tells receivers
+        of streams apart.
         """
-        self.held: list[Rejection] = []  # until something is accepted
         self._keep = keep
         self._fail = fail
         self._keys = keys
         self._of_batch: defaultdict[int, list[Rejection]] = defaultdict(list)
-        self._in_a_row = 0
-        self._seen = False
-        self._accepted = False
+        self._receiver = receiver
+        self._refused = False  # something, by anybody: most runs look no further
+        self._receivers: defaultdict[Hashable, Receiver] = defaultdict(Receiver)
 
-    @property
-    def trial(self) -> bool:
-        """Whether the receiver may be one that refuses everything."""
-        return self._seen and not self._accepted
+    def on_trial(self, stream: str) -> bool:
+        """Whether a stream's receiver may be one that refuses everything."""
+        return self._refused and self._of(stream).on_trial
 
-    def suspect(self) -> None:
+    def tried(self, stream: str) -> int:
+        """Return how many single records its receiver has refused, on trial."""
+        return len(self._of(stream).held)
+
+    def suspect(self, stream: str) -> None:
         """Note that something was refused, record yet unknown."""
-        self._seen = True
+        self._refused = self._of(stream).refused = True
 
-    def accepted(self) -> list[Rejection]:
+    def accepted(self, stream: str) -> list[Rejection]:
         """Note an acceptance. Return what was held and may be dead-lettered now."""
-        self._accepted = True
-        self._in_a_row = 0
-        held, self.held = self.held, []
+        receiver = self._of(stream)
+        receiver.accepted = True
+        receiver.in_a_row = 0
+        held, receiver.held = receiver.held, []
         return held if self._keep else []
 
     def rejected_alone(self, chunk: Chunk, outcome: Outcome) -> list[Rejection]:
@@ -76,13 +97,14 @@ class Rejections:
         rejection = Rejection(batch, record, outcome.status, outcome.response, key)
         if not self._keep:
             self._of_batch[batch.number].append(rejection)
-        self._in_a_row += 1
-        self._seen = True
-        if not self._accepted:
-            self.held.append(rejection)
-            if len(self.held) >= MOST_TRIALS:
-                self._fail_all()
-        elif self._in_a_row >= MOST_IN_ROW:
+        receiver = self._of(chunk.stream)
+        receiver.in_a_row += 1
+        self._refused = receiver.refused = True
+        if not receiver.accepted:
+            receiver.held.append(rejection)
+            if len(receiver.held) >= MOST_TRIALS:
+                self._fail_all(receiver)
+        elif receiver.in_a_row >= MOST_IN_ROW:
             message = f"{outcome.message} It refused {MOST_IN_ROW:,} records in a row."
             self._fail(FatalError(message, hint=IN_A_ROW_HINT))
         elif self._keep:
@@ -107,13 +129,17 @@ class Rejections:
 
     def finish(self) -> None:
         """Note that no more will come: what is held then was all that was tried."""
-        if self.held:
-            self._fail_all()
+        for receiver in self._receivers.values():
+            if receiver.held:
+                self._fail_all(receiver)
 
-    def _fail_all(self) -> None:
-        last = self.held[-1]
+    def _of(self, stream: str) -> Receiver:
+        return self._receivers[self._receiver(stream)]
+
+    def _fail_all(self, receiver: Receiver) -> None:
+        held, last = len(receiver.held), receiver.held[-1]
         message = (
-            f"The webhook refused every record that was tried ({len(self.held)}, of "
+            f"The webhook refused every record that was tried ({held}, of "
             f"stream {last.batch.stream!r}) with {last.status}, and took none."
             f"{_said('The last', last)}"
         )

@@ -20,19 +20,19 @@ RETRIED_STATUSES = frozenset({408, 425, 429})
 REJECTED_STATUSES = frozenset({400, 422})
 HELD_STATUSES = frozenset({429, 503})
 NOT_FOLLOWED = (
-    "Redirects are never followed: set webhook_url to the address that it leads to."
+    "Redirects are never followed: set {setting} to the address that it leads to."
 )
-CHECK = "Check webhook_url and headers."
+CHECK = "Check {setting} and headers."
 PAGE = (
     "If they are right, a firewall, a proxy or a login page answers in the webhook's "
     "place: ask who runs it."
 )
 HINTS = {
-    401: "Check webhook_url, and headers if the receiver wants a token.",
-    403: "Check webhook_url, and headers if the receiver wants a token.",
-    404: "Check webhook_url: there is no webhook at this address.",
-    405: "Check webhook_url: what is there takes no POST.",
-    410: "The webhook was removed: make a new one and set webhook_url to it.",
+    401: "Check {setting}, and headers if the receiver wants a token.",
+    403: "Check {setting}, and headers if the receiver wants a token.",
+    404: "Check {setting}: there is no webhook at this address.",
+    405: "Check {setting}: what is there takes no POST.",
+    410: "The webhook was removed: make a new one and set {setting} to it.",
     415: "Check payload_format and compression: the receiver cannot read them.",
 }
 
@@ -103,10 +103,12 @@ def from_response(  # noqa: PLR0913 - a response is this wide
     now: datetime,
     seconds: float,
     url: str = "",
+    setting: str = "webhook_url",
 ) -> Outcome:
     """Judge a complete response; ``text``: as much of its body as may be kept.
 
-    ``url`` is where the request went; its host alone is ever repeated.
+    ``url`` is where the request went; its host alone is ever repeated. ``setting`` is
+    where the user gave it.
     """
     asked = retry_after(headers.get("Retry-After"), headers.get("Date"), now)
     verdict = judge(status, asked_to_wait=asked is not None)
@@ -129,13 +131,13 @@ def from_response(  # noqa: PLR0913 - a response is this wide
         verdict=verdict,
         cause=str(status),
         message=message,
-        hint=hint,
+        hint=hint.format(setting=setting),
         status=status,
         response=text,
         retry_after=asked if verdict in MAY_ASK else None,
         seconds=seconds,
         timed_out=status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT},
-        note=_note(name, page=page) if verdict is Verdict.ACCEPTED else "",
+        note=_note(name, setting, page=page) if verdict is Verdict.ACCEPTED else "",
     )
 
 
@@ -173,10 +175,10 @@ def _is_page(headers: Mapping[str, str], text: str) -> bool:
     return text[:200].lstrip().lower().startswith(("<!doctype html", "<html"))
 
 
-def _note(name: str, *, page: bool) -> str:
+def _note(name: str, setting: str, *, page: bool) -> str:
     """Say what is odd about an answer that accepts."""
     if page:
-        return f"The webhook answered {name} with a web page: is webhook_url right?"
+        return f"The webhook answered {name} with a web page: is {setting} right?"
     return "" if name == "200 OK" else f"The webhook answers {name}: taken as accepted."
 
 

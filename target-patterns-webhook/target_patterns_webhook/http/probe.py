@@ -1,4 +1,4 @@
-"""Whether the webhook's host answers: name, connection, certificate. Sends no request.
+"""Whether the webhooks' hosts answer: name, connection, certificate. Sends no request.
 
 A POST would be a record, and a webhook need not know any other method. It goes the way
 that a request goes: through the proxy, to the end of the TLS handshake.
@@ -7,6 +7,7 @@ that a request goes: through the proxy, to the end of the TLS handshake.
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -37,25 +38,34 @@ REASONS = {
 
 
 def probe(settings: Settings) -> str:
-    """Connect and hang up; return a sentence that says what answered.
+    """Connect to each webhook's host and hang up; say in one line what answered.
 
     Raises:
         ConfigError: a setting, or a variable of the environment, cannot be used.
         FatalError: nothing answers there.
     """
-    webhook = settings.webhook
+    until = time.monotonic() + PROBE_SECONDS
+    hosts = {webhook.receiver: webhook for webhook in settings.webhooks}
+    answers = []
+    for webhook in hosts.values():
+        left = max(1.0, until - time.monotonic())
+        answers.append(_answer(webhook, min(settings.timeout_seconds, left)))
+    return " ".join([*answers, "No record was sent."])
+
+
+def _answer(webhook: Webhook, seconds: float) -> str:
     try:
         found = environment(webhook.url)
     except UnusableError as error:
         msg = f"{error}."
         raise ConfigError(msg) from None
     try:
-        _connect(webhook.url, found, min(settings.timeout_seconds, PROBE_SECONDS))
+        _connect(webhook.url, found, seconds)
     except FAILURES as error:
         raise _problem(webhook, found, cause_of(error)) from None
     if found.proxy and webhook.url.lower().startswith("http:"):
-        return f"The proxy for {webhook.receiver} answers. No record was sent."
-    return f"{webhook.receiver} answers. No record was sent."
+        return f"The proxy for {webhook.receiver} answers."
+    return f"{webhook.receiver} answers."
 
 
 def _connect(url: str, found: Environment, seconds: float) -> None:
@@ -94,14 +104,14 @@ def _problem(webhook: Webhook, found: Environment, cause: Cause) -> TargetError:
     if cause.kind is Failure.NO_TLS:
         return FatalError(
             f"{receiver} does not speak TLS on this port.",
-            hint="Check webhook_url: http or https, port.",
+            hint=f"Check {webhook.setting}: http or https, port.",
         )
     name = f"The proxy that {found.variable} names" if found.proxy else receiver
     if cause.kind is Failure.NAME:
-        hint = f"Check {found.variable}." if found.proxy else "Check webhook_url."
+        hint = f"Check {found.variable if found.proxy else webhook.setting}."
         return ConfigError(f"{name}: no host has this name.", hint=hint)
     reason = REASONS.get(cause.kind, "the connection broke")
     return FatalError(
         f"{name} does not answer ({reason}).",
-        hint="Check webhook_url, the network and the proxy settings.",
+        hint=f"Check {webhook.setting}, the network and the proxy settings.",
     )

@@ -12,16 +12,13 @@ import logging
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import requests
 import urllib3.exceptions
 
-from target_patterns_webhook.errors import ConfigError
 from target_patterns_webhook.http.connection import DeadlineAdapter
 from target_patterns_webhook.http.deadline import Deadline
-from target_patterns_webhook.http.environment import UnusableError, environment
 from target_patterns_webhook.http.failures import Cause, Failure, cause_of
 from target_patterns_webhook.http.outcome import (
     Outcome,
@@ -29,6 +26,7 @@ from target_patterns_webhook.http.outcome import (
     from_response,
     readable,
 )
+from target_patterns_webhook.http.route import Route
 from target_patterns_webhook.http.signing import Signer
 from target_patterns_webhook.settings.redaction import Redaction
 
@@ -43,7 +41,7 @@ GZIP_LEVEL = 5
 
 
 class Transport:
-    """One sender's way to the webhook, over one kept connection. Not for two threads.
+    """One sender's way to the webhooks, over kept connections. Not for two threads.
 
     Only ``abort`` may be called from elsewhere.
     """
@@ -52,13 +50,13 @@ class Transport:
         """Take where to send, and how.
 
         Raises:
-            ConfigError: the URL or a header cannot be sent.
+            ConfigError: a URL or a header cannot be sent.
         """
         # Both log URLs, at debug level and when headers cannot be parsed.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         self._deadline = Deadline()
         self._seconds = settings.timeout_seconds
-        self._webhook = settings.webhook
+        self._webhooks = settings.webhooks
         self._zip = settings.compression == "gzip"
         self._redact = Redaction(settings)
         self._signer = (
@@ -67,23 +65,25 @@ class Transport:
         self._session = requests.Session()
         # Proxies and the CA bundle come from the environment, .netrc does not.
         self._session.trust_env = False
-        try:
-            self._environment = environment(settings.webhook.url)
-        except UnusableError as error:
-            msg = f"{error}."
-            raise ConfigError(msg) from None
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, DeadlineAdapter(self._deadline))
-        self._request = _request(settings, payload)
+        self._routes = {
+            each: Route.to(each, payload.content_type, settings.headers)
+            for each in settings.webhooks
+        }
 
-    def post(self, name: str, body: bytes, wire: bytes) -> Outcome:
+    def post(self, stream: str, name: str, body: bytes, wire: bytes) -> Outcome:
         """Send a body once and say what came of it. Raises nothing for a failure.
 
-        ``name`` is its id, ``wire`` the body as ``compress`` made it.
+        ``stream`` is whose records it holds, ``name`` its id, ``wire`` the body as
+        ``compress`` made it.
         """
+        webhook = self._webhooks.of(stream)
+        assert webhook is not None  # noqa: S101 - the intake refuses such a stream
+        route = self._routes[webhook]
         started = time.monotonic()
         self._deadline.start(self._seconds)
-        request = self._request.copy()
+        request = route.request.copy()
         request.body = wire
         request.headers["Content-Length"] = str(len(wire))
         request.headers["Idempotency-Key"] = name
@@ -98,14 +98,14 @@ class Transport:
                 timeout=(min(self._seconds, CONNECT_SECONDS), self._seconds),
                 allow_redirects=False,
                 stream=True,
-                verify=self._environment.verify,
-                proxies=self._environment.proxies,
+                verify=route.environment.verify,
+                proxies=route.environment.proxies,
             )
-            return self._read(response, started)
+            return self._read(route, response, started)
         except FAILURES as error:
             silent = response is None and not self._deadline.fresh
             seconds = time.monotonic() - started
-            return self._failure(cause_of(error), seconds, silent=silent)
+            return self._failure(route, cause_of(error), seconds, silent=silent)
         finally:
             if response is not None:
                 response.close()
@@ -122,7 +122,9 @@ class Transport:
         """Close the connection."""
         self._session.close()
 
-    def _read(self, response: requests.Response, started: float) -> Outcome:
+    def _read(
+        self, route: Route, response: requests.Response, started: float
+    ) -> Outcome:
         content = b""
         while len(content) < MOST_READ:
             piece = response.raw.read(MOST_READ - len(content), decode_content=False)
@@ -133,7 +135,8 @@ class Transport:
             self._deadline.drop()  # the rest is not for us: no use waiting for it
         if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             cause = Cause(Failure.NOT_LET_THROUGH, status=response.status_code)
-            return self._failure(cause, time.monotonic() - started, silent=False)
+            seconds = time.monotonic() - started
+            return self._failure(route, cause, seconds, silent=False)
         encodings = response.headers.get("Content-Encoding", "")
         text = self._redact(readable(content, encodings, MOST_READ))
         return from_response(
@@ -143,12 +146,15 @@ class Transport:
             text[:MOST_KEPT],
             now=datetime.now(UTC),
             seconds=time.monotonic() - started,
-            url=self._webhook.url,
+            url=route.webhook.url,
+            setting=route.webhook.setting,
         )
 
-    def _failure(self, cause: Cause, seconds: float, *, silent: bool) -> Outcome:
+    def _failure(
+        self, route: Route, cause: Cause, seconds: float, *, silent: bool
+    ) -> Outcome:
         """Name what went wrong, in words of our own."""
-        if fatal := self._fatal(cause):
+        if fatal := _fatal(route, cause):
             return Outcome(Verdict.FATAL, *fatal, seconds=seconds)
         late = {Failure.TIMED_OUT, Failure.NO_CONNECTION}
         if self._deadline.overdue or cause.kind in late:
@@ -160,25 +166,6 @@ class Transport:
         message = f"The connection to the webhook failed ({name})."
         stale = silent and cause.kind is Failure.BROKEN
         return Outcome(Verdict.RETRY, name, message, seconds=seconds, stale=stale)
-
-    def _fatal(self, cause: Cause) -> tuple[str, str, str] | None:
-        """Say what no waiting repairs: its name, what happened, what to do."""
-        if cause.kind is Failure.UNTRUSTED:
-            return (
-                "TLS",
-                f"The webhook's certificate is not trusted: {cause.detail}.",
-                "Check webhook_url; for a private authority set REQUESTS_CA_BUNDLE.",
-            )
-        if cause.kind is Failure.NO_TLS:
-            return (
-                "TLS",
-                "The webhook's host does not speak TLS on this port.",
-                "Check webhook_url: http:// or https://, and the port.",
-            )
-        if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault
-            words = self._environment.refused(cause.status, self._webhook.host)
-            return "proxy", f"{words}.", ""
-        return None
 
 
 FAILURES = (
@@ -197,20 +184,22 @@ NAMES = {
 }
 
 
-def _request(settings: Settings, payload: Payload) -> requests.PreparedRequest:
-    ours = {
-        "Content-Type": payload.content_type,
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",
-        "User-Agent": f"target-patterns-webhook/{version('target-patterns-webhook')}",
-    }
-    given = {name.lower() for name in settings.headers}
-    merged = {n: v for n, v in ours.items() if n.lower() not in given}
-    url = settings.webhook.url
-    try:
-        return requests.Request(
-            "POST", url, headers=merged | settings.headers
-        ).prepare()
-    except (requests.RequestException, ValueError):
-        message = "webhook_url or headers cannot be sent."
-        raise ConfigError(message, hint="Check both for stray characters.") from None
+def _fatal(route: Route, cause: Cause) -> tuple[str, str, str] | None:
+    """Say what no waiting repairs: its name, what happened, what to do."""
+    setting = route.webhook.setting
+    if cause.kind is Failure.UNTRUSTED:
+        return (
+            "TLS",
+            f"The webhook's certificate is not trusted: {cause.detail}.",
+            f"Check {setting}; for a private authority set REQUESTS_CA_BUNDLE.",
+        )
+    if cause.kind is Failure.NO_TLS:
+        return (
+            "TLS",
+            "The webhook's host does not speak TLS on this port.",
+            f"Check {setting}: http:// or https://, and the port.",
+        )
+    if cause.kind is Failure.NOT_LET_THROUGH and cause.status < 500:  # noqa: PLR2004 - the proxy's own fault
+        words = route.environment.refused(cause.status, route.webhook.host)
+        return "proxy", f"{words}.", ""
+    return None

@@ -33,7 +33,7 @@ class Redaction:
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
-    pieces = [*settings.webhook.secrets()]
+    pieces = [s for webhook in settings.webhooks for s in webhook.secrets()]
     for value in (*settings.headers.values(), settings.signing_secret or ""):
         pieces += [value, *value.split(), value.removeprefix("whsec_")]
     for piece in pieces:

@@ -10,7 +10,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 TEXT_OR_NAMES = {"type": ["array", "string"], "items": {"type": "string"}}
-TEXT_OR_HEADERS = {
+TEXT_OR_TEXTS = {
     "type": ["object", "string"],
     "additionalProperties": {"type": "string"},
 }
@@ -19,11 +19,19 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "webhook_url",
         th.StringType,
-        required=True,
         secret=True,
         title="Webhook URL",
         description="The URL of the Patterns webhook, or of any webhook that takes "
-        "JSON. The URL is the credential: it is never shown.",
+        "JSON. The URL is the credential: it is never shown. Required, unless "
+        "`webhook_urls` has one for each stream.",
+    ),
+    th.Property(
+        "webhook_urls",
+        th.CustomType(TEXT_OR_TEXTS),
+        secret=True,
+        title="Webhook URLs by stream",
+        description="One webhook a stream, as an object of stream names and URLs. "
+        "Other streams go to `webhook_url`; where there is none, they are refused.",
     ),
     th.Property(
         "batch_size_rows",
@@ -86,7 +94,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "headers",
-        th.CustomType(TEXT_OR_HEADERS),
+        th.CustomType(TEXT_OR_TEXTS),
         secret=True,
         title="Headers",
         description="Extra request headers, such as Authorization: an object, or its "
@@ -153,6 +161,13 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         title="Dead-letter file",
         description="One JSON line for each refused record: time, stream, status, "
         "response, record.",
+    ),
+    th.Property(
+        "report_path",
+        th.StringType,
+        title="Report",
+        description="A file that gets the run's figures as JSON at its end, however it "
+        "ends: written whole or not at all.",
     ),
     th.Property(
         "load_method",

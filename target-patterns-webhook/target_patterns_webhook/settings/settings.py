@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from target_patterns_webhook.errors import ConfigError
 from target_patterns_webhook.settings.schema import SCHEMA
 from target_patterns_webhook.settings.values import Setting, settings_of, slip
-from target_patterns_webhook.settings.webhook import Webhook
+from target_patterns_webhook.settings.webhook import TAKES, Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,8 @@ SDKS = ("load_method", "validate_records")  # read by the SDK, described by us
 KNOWN = settings_of(
     SCHEMA,
     {
-        "webhook_url": "an http:// or https:// URL, as Patterns shows it on the "
-        "webhook node",
+        "webhook_url": TAKES,
+        "webhook_urls": "an object of stream names and their webhooks' URLs",
         "headers": "an object of header names and text values",
         "signing_secret": "whsec_ followed by base64, as the receiver shows it",
         "project_id": "the number of a PostHog project",
@@ -52,7 +52,8 @@ OURS = frozenset(
 class Settings:
     """What the user turned. Defaults come from the schema, so none are here."""
 
-    webhook_url: str = dataclasses.field(repr=False)  # the URL is the credential
+    webhook_url: str | None = dataclasses.field(repr=False)  # a URL is a credential
+    webhook_urls: dict[str, str] = dataclasses.field(repr=False)  # by stream
     batch_size_rows: int
     max_batch_bytes: int
     max_batch_age_seconds: float
@@ -70,6 +71,7 @@ class Settings:
     payload_format: str
     on_rejected: str
     dead_letter_path: Path
+    report_path: Path | None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -80,25 +82,38 @@ class Settings:
                 never) and what it takes.
         """
         given = {name: setting.read(config.get(name)) for name, setting in OWN.items()}
-        webhook = Webhook.read(OWN["webhook_url"], given.pop("webhook_url"))
+        urls = given.pop("webhook_urls") or {}
+        webhooks = Webhooks.read(given["webhook_url"], urls)
         headers = _headers(OWN["headers"], given.pop("headers") or {})
         secret = _signing_secret(OWN["signing_secret"], given.pop("signing_secret"))
-        _check_together(webhook, headers)
+        _check_together(webhooks, headers)
+        del given["report_path"]
         project, names = given.pop("project_id"), given.pop("allowed_event_types")
         return cls(
-            webhook_url=webhook.url,
+            webhook_urls=urls,
             headers=headers,
             signing_secret=secret,
             project_id=None if project is None else int(project),
             allowed_event_types=frozenset(names) or None,
             dead_letter_path=Path(given.pop("dead_letter_path")).expanduser(),
+            report_path=report_path(config),
             **given,
         )
 
     @property
-    def webhook(self) -> Webhook:
-        """Where records go. Nothing else reads ``webhook_url``."""
-        return Webhook(self.webhook_url)
+    def webhooks(self) -> Webhooks:
+        """Where records go. Nothing else reads the two settings of it."""
+        return Webhooks.read(self.webhook_url, self.webhook_urls)
+
+
+def report_path(config: Mapping[str, Any]) -> Path | None:
+    """Return where the run's report goes, whatever the other settings are.
+
+    Raises:
+        ConfigError: it is no path.
+    """
+    path = OWN["report_path"].read(config.get("report_path"))
+    return None if path is None else Path(path).expanduser()
 
 
 def _headers(setting: Setting, headers: dict[str, str]) -> dict[str, str]:
@@ -126,11 +141,14 @@ def _signing_secret(setting: Setting, text: str | None) -> str | None:
     return text
 
 
-def _check_together(webhook: Webhook, headers: Mapping[str, str]) -> None:
+def _check_together(webhooks: Webhooks, headers: Mapping[str, str]) -> None:
     """Refuse two credentials for one request: requests would send the URL's only."""
-    if webhook.has_login and any(name.lower() == "authorization" for name in headers):
-        msg = (
-            "headers: holds Authorization, and webhook_url a user name or password, "
-            "of which a request can carry one; leave out the other"
-        )
-        raise ConfigError(msg)
+    if all(name.lower() != "authorization" for name in headers):
+        return
+    for webhook in webhooks:
+        if webhook.has_login:
+            msg = (
+                f"headers: holds Authorization, and {webhook.setting} a user name or "
+                "password, of which a request can carry one; leave out the other"
+            )
+            raise ConfigError(msg)

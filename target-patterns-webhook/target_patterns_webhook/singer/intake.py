@@ -38,6 +38,7 @@ logger = logging.getLogger("target-patterns-webhook")
 
 # The stream that `meltano config test` writes to a loader: a test, not data.
 TEST_STREAM = "meltano_test_stream"
+NO_WEBHOOK = "Add one, or set webhook_url; or leave the stream out at the tap."
 HELD = 1 << 20  # bytes of records that are handed on at once
 
 
@@ -68,7 +69,7 @@ class Intake:
         """
         self.settings = settings
         self.line = 0
-        self.filtered = 0
+        self.filtered: Counter[str] = Counter()  # records, by stream
         self.nulled = 0  # values NaN and Infinity, which are no JSON
         self.latest = b""  # a record of the newest lines, for the progress line
         self.messages: Counter[str] = Counter()
@@ -197,7 +198,7 @@ class Intake:
         if stream.shape is not None:
             shaped = stream.shape(record)
             if shaped is None:
-                self.filtered += 1
+                self.filtered[name] += 1
                 return
             record = shaped
         if name != self._held_stream or self._held_bytes >= HELD:
@@ -239,6 +240,9 @@ class Intake:
         if name == TEST_STREAM:
             self._probe()
             shape = _leave_out
+        elif self.settings.webhooks.of(name) is None:
+            problem = f"stream {name[:80]} has no URL in webhook_urls"
+            raise InputError(self.line, problem, hint=NO_WEBHOOK)
         self.streams[name] = stream = Stream(name, keys, shape)
         if before is not None:
             stream.counter, stream.counted = before.counter, before.counted

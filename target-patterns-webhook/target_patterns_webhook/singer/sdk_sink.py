@@ -165,7 +165,7 @@ class SdkIntake(Intake):
             raise self._unusable_map(error) or error from None
         # Outside of the try: what goes wrong from here on is no stream map's fault.
         if not self.came_out:
-            self.filtered += 1
+            self.filtered[name] += 1
         for stream, record in self.came_out:
             self.take_record(stream, record)
 

@@ -21,6 +21,7 @@ from tap_posthog.events import events_list
 from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.follow import LOOK_BACK_SECONDS, QUERY_SECONDS, Run
 from tap_posthog.events.region import Key
+from tap_posthog.progress import Stats
 from tests.tap.running import config, settings
 from tests.tap.test_scenarios import insert
 
@@ -62,7 +63,14 @@ def follow(sandbox: Sandbox, pauses: Pauses, **more: object) -> Run:
     with (
         pytest.raises(EnoughError),
         Client(given) as client,
-        Run(client, given, ["event"], clock=pauses.clock, sleep=pauses.sleep) as run,
+        Run(
+            client,
+            given,
+            ["event"],
+            stats=Stats(),
+            clock=pauses.clock,
+            sleep=pauses.sleep,
+        ) as run,
     ):
         for _ in run.batches(Bookmark()):
             pass
@@ -221,7 +229,7 @@ def test_a_run_that_another_page_ended_says_why() -> None:
         with (
             pytest.raises(AuthError, match=r"does not know the API key \(401\)"),
             Client(given) as client,
-            Run(client, given, ["event"]) as run,
+            Run(client, given, ["event"], stats=Stats()) as run,
         ):
             for _ in run.batches(Bookmark()):
                 pass
@@ -259,7 +267,9 @@ def test_a_follower_stays_flat(cycles: int) -> None:
         with (
             pytest.raises(EnoughError),
             Client(given) as client,
-            Run(client, given, [], clock=pauses.clock, sleep=pauses.sleep) as run,
+            Run(
+                client, given, [], stats=Stats(), clock=pauses.clock, sleep=pauses.sleep
+            ) as run,
         ):
             for _ in run.batches(at):
                 pass

@@ -66,6 +66,7 @@ def test_defaults_are_the_documented_ones() -> None:
         recheck_hours=24,
         full_scan_days=7,
         hogql_streams=(),
+        report_path=None,
         follow_seconds=0,
     )
 

@@ -32,7 +32,9 @@ class Attempts:
 
     def __call__(self) -> Outcome:
         """Send the body once."""
-        return self.transport.post("msg_a", BODY, self.transport.compress(BODY))
+        return self.transport.post(
+            "events", "msg_a", BODY, self.transport.compress(BODY)
+        )
 
 
 def post(url: str, **config: Any) -> Outcome:  # noqa: ANN401 - any setting

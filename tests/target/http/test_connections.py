@@ -42,7 +42,7 @@ def test_a_receiver_that_stops_reading_is_given_up_too() -> None:
         with Attempts(url, timeout_seconds=1.5) as attempt:
             began = time.monotonic()
             big = b"x" * 30_000_000
-            outcome = attempt.transport.post("m", big, big)
+            outcome = attempt.transport.post("events", "m", big, big)
 
     assert outcome.cause == "time-out"
     assert time.monotonic() - began < 5

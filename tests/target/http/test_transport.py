@@ -38,7 +38,7 @@ def test_a_request_says_what_it_carries() -> None:
 def test_ndjson_says_so() -> None:
     """Its content type is not JSON's."""
     with Receiver() as hook, Attempts(hook.url, payload_format="ndjson") as attempt:
-        attempt.transport.post("m", b"{}\n", b"{}\n")
+        attempt.transport.post("events", "m", b"{}\n", b"{}\n")
 
     assert hook.requests[0].headers["content-type"] == "application/x-ndjson"
 

@@ -28,17 +28,18 @@ def test_schema_and_settings_name_the_same_things() -> None:
 
 
 def test_each_setting_is_described() -> None:
-    """Every setting has a title and a description; the three secrets are marked."""
+    """Every setting has a title and a description; the four secrets are marked."""
     secret = {n for n, entry in SCHEMA["properties"].items() if entry.get("secret")}
 
     assert all(e["title"] and e["description"] for e in SCHEMA["properties"].values())
-    assert secret == {"webhook_url", "headers", "signing_secret"}
+    assert secret == {"webhook_url", "webhook_urls", "headers", "signing_secret"}
 
 
 def test_defaults() -> None:
     """With nothing but the URL, everything is as the documentation says."""
     assert dataclasses.asdict(read()) == {
         "webhook_url": URL,
+        "webhook_urls": {},
         "batch_size_rows": 500,
         "max_batch_bytes": 1_000_000,
         "max_batch_age_seconds": 10.0,
@@ -56,6 +57,7 @@ def test_defaults() -> None:
         "payload_format": "array",
         "on_rejected": "fail",
         "dead_letter_path": Path("patterns-dead-letter.jsonl"),
+        "report_path": None,
     }
 
 

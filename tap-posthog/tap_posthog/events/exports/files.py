@@ -202,6 +202,7 @@ class FilesSource:
         self._bookmark = rule.entered(self._bookmark, first, self._margins)
         if files := self._bookmark.files:
             until = max(until, files.until)
+        self._stats.until = timestamps.spell(until)
         self._open_ledger(first, until)
         if not self._said:
             self._said = True

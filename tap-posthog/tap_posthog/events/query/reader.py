@@ -125,6 +125,7 @@ class Reader:
                 timestamps.spell(until),
             )
             return
+        self._stats.until = timestamps.spell(until)
         if self._first:
             before = f"as ingested before {timestamps.spell(until)}"
             logger.info("%s", self._scope.reading(self.bookmark.at, before))
