@@ -89,11 +89,11 @@ def _timed_socket(found: Any, deadline: Deadline) -> TimedSocket:  # noqa: ANN40
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """requests' transport with one kept connection, which keeps to a deadline."""
+    """requests' transport with one kept connection a host, which keep to a deadline."""
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, hosts: int = 1) -> None:
         self._deadline = deadline
-        super().__init__(pool_connections=1, pool_maxsize=1)
+        super().__init__(pool_connections=hosts, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         """Make the pools of direct connections."""

@@ -1,4 +1,4 @@
-"""One attempt over HTTP, judged. The exceptions of requests and urllib3 stop here.
+"""One attempt over HTTP, judged. The exceptions of urllib3 stop here.
 
 They print the URL that they failed on, and our URL is the credential: nothing of them
 goes on but what kind of failure it was. Tries nothing twice.
@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import requests
-import urllib3.exceptions
+import urllib3
 
 from target_patterns_webhook.http.connection import DeadlineAdapter
 from target_patterns_webhook.http.deadline import Deadline
@@ -62,15 +61,15 @@ class Transport:
         self._signer = (
             Signer(settings.signing_secret) if settings.signing_secret else None
         )
-        self._session = requests.Session()
-        # Proxies and the CA bundle come from the environment, .netrc does not.
-        self._session.trust_env = False
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, DeadlineAdapter(self._deadline))
+        webhooks = [*settings.webhooks]
+        self._adapter = DeadlineAdapter(self._deadline, hosts=len(webhooks))
         self._routes = {
-            each: Route.to(each, payload.content_type, settings.headers)
-            for each in settings.webhooks
+            each: Route.to(each, self._adapter, payload.content_type, settings.headers)
+            for each in webhooks
         }
+        self._timeout = urllib3.Timeout(
+            connect=min(self._seconds, CONNECT_SECONDS), read=self._seconds
+        )
 
     def post(self, stream: str, name: str, body: bytes, wire: bytes) -> Outcome:
         """Send a body once and say what came of it. Raises nothing for a failure.
@@ -83,24 +82,14 @@ class Transport:
         route = self._routes[webhook]
         started = time.monotonic()
         self._deadline.start(self._seconds)
-        request = route.request.copy()
-        request.body = wire
-        request.headers["Content-Length"] = str(len(wire))
-        request.headers["Idempotency-Key"] = name
+        headers = {"Idempotency-Key": name}
         if self._zip:
-            request.headers["Content-Encoding"] = "gzip"
+            headers["Content-Encoding"] = "gzip"
         if self._signer is not None:
-            request.headers.update(self._signer.headers(name, body, time.time()))
-        response: requests.Response | None = None
+            headers |= self._signer.headers(name, body, time.time())
+        response: urllib3.BaseHTTPResponse | None = None
         try:
-            response = self._session.send(
-                request,
-                timeout=(min(self._seconds, CONNECT_SECONDS), self._seconds),
-                allow_redirects=False,
-                stream=True,
-                verify=route.environment.verify,
-                proxies=route.environment.proxies,
-            )
+            response = route.send(wire, headers, self._timeout)
             return self._read(route, response, started)
         except FAILURES as error:
             silent = response is None and not self._deadline.fresh
@@ -109,6 +98,7 @@ class Transport:
         finally:
             if response is not None:
                 response.close()
+                response.release_conn()
 
     def compress(self, body: bytes) -> bytes:
         """Return what goes over the wire: the same bytes for the same body."""
@@ -119,28 +109,28 @@ class Transport:
         self._deadline.abort()
 
     def close(self) -> None:
-        """Close the connection."""
-        self._session.close()
+        """Close the connections."""
+        self._adapter.close()
 
     def _read(
-        self, route: Route, response: requests.Response, started: float
+        self, route: Route, response: urllib3.BaseHTTPResponse, started: float
     ) -> Outcome:
         content = b""
         while len(content) < MOST_READ:
-            piece = response.raw.read(MOST_READ - len(content), decode_content=False)
+            piece = response.read(MOST_READ - len(content), decode_content=False)
             if not piece:
                 break
             content += piece
         else:
             self._deadline.drop()  # the rest is not for us: no use waiting for it
-        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            cause = Cause(Failure.NOT_LET_THROUGH, status=response.status_code)
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            cause = Cause(Failure.NOT_LET_THROUGH, status=response.status)
             seconds = time.monotonic() - started
             return self._failure(route, cause, seconds, silent=False)
         encodings = response.headers.get("Content-Encoding", "")
         text = self._redact(readable(content, encodings, MOST_READ))
         return from_response(
-            response.status_code,
+            response.status,
             str(response.reason or ""),
             response.headers,
             text[:MOST_KEPT],
@@ -168,12 +158,7 @@ class Transport:
         return Outcome(Verdict.RETRY, name, message, seconds=seconds, stale=stale)
 
 
-FAILURES = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
+FAILURES = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 NAMES = {
     Failure.PROXY: "proxy",
     Failure.NOT_LET_THROUGH: "proxy",
