@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import analyses
+from sandbox import analyses, people_report
 from sandbox.analyses import ANALYSES
 from sandbox.remote import Remote, SandboxError
 from sandbox.report import compare
@@ -135,8 +135,13 @@ def more(options: argparse.Namespace) -> Outcome:
 
 def report(options: argparse.Namespace) -> Outcome:
     """Compare both ends; 1 where something is missing or double."""
-    found = compare(Remote(options.port), options.webhook)
-    return int(not found.complete), str(found)
+    remote = Remote(options.port)
+    found = compare(remote, options.webhook)
+    if not options.persons:
+        return int(not found.complete), str(found)
+    people = people_report.compare(remote, options.persons)
+    complete = found.complete and people.complete
+    return int(not complete), f"{found}\n\n{people}"
 
 
 def analyse(options: argparse.Namespace) -> Outcome:
@@ -254,6 +259,8 @@ def _parser() -> argparse.ArgumentParser:
     command("more", "Send in 500 events more, some of them late")
     reporter = command("report", "Compare what PostHog has with what the webhook got")
     reporter.add_argument("--webhook", default="demo", help="its id (demo)")
+    persons = "the id of the one that gets persons, to compare these too"
+    reporter.add_argument("--persons", metavar="WEBHOOK", help=persons)
     analyst = command("analyses", "Funnel, retention, lifetime value and more")
     which = f"some of {', '.join(ANALYSES)}; else the first three"
     analyst.add_argument("name", nargs="*", type=_analysis, help=which)

@@ -60,14 +60,21 @@ class Remote:
         answer = self._post("patterns/sql", {"sql": sql})
         return answer["columns"], answer["rows"]
 
+    def put(self, what: str, name: str, rows: list[dict[str, Any]]) -> None:
+        """Put rows into one of PostHog's ``tables`` or objects into ``lists``."""
+        self._send("PUT", f"posthog/{what}/{name}", rows)
+
     def reset(self) -> None:
         """Let the sandbox forget everything."""
         self._post("reset", {})
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        return self._send("POST", path, body)
+
+    def _send(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         url = f"{self.url}/sandbox/{path}"
         try:
-            answer = self._session.post(url, json=body, timeout=120)
+            answer = self._session.request(method, url, json=body, timeout=120)
         except requests.RequestException:
             msg = f"no sandbox answers at {self.url}; start one: sandbox up"
             raise SandboxError(msg) from None

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from sandbox.text import figures
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -63,12 +65,7 @@ class Report:
             lines[0] = (*lines[0][:2], note)
         if self.unknown:
             lines.append(("not in PostHog", self.unknown, "received all the same"))
-        width = max(len(name) for name, *_ in lines)
-        text = "\n".join(
-            f"  {name:<{width}}  {count:>9,}  {note}".rstrip()
-            for name, count, note in lines
-        )
-        return f"{text}\n{self._verdict()}"
+        return f"{figures(lines)}\n{self._verdict()}"
 
     def _verdict(self) -> str:
         if not self.in_posthog and not self.received:

@@ -17,6 +17,7 @@ from posthog import Posthog
 
 from sandbox import people
 from sandbox.remote import PROJECT_TOKEN, Remote, SandboxError
+from sandbox.workspace import setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ class Sent(msgspec.Struct):
 
 
 def seed(remote: Remote, data: Path, until: datetime | None = None) -> str:
-    """Send 20,000 events of 60 days; return what was done.
+    """Send 20,000 events of 60 days, and set the project up; return what was done.
 
     The same `until` gives the same events. Without one they end some hours before now.
     """
@@ -53,6 +54,7 @@ def seed(remote: Remote, data: Path, until: datetime | None = None) -> str:
     order += [events[n] for n in sorted(late)]
     again = rng.sample(events, round(TWICE * len(events)))
     _send(remote, order, again)
+    setting.furnish(remote, until)
     _write(data, Sent(history_until=until, until=until))
     return f"Sent {len(events):,} events, {len(again)} of them twice."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -30,3 +30,12 @@ def _cell(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
+
+
+def figures(lines: Iterable[tuple[str, int, str]]) -> str:
+    """Lay names, numbers and notes out in columns."""
+    rows = list(lines)
+    width = max(len(name) for name, *_ in rows)
+    return "\n".join(
+        f"  {name:<{width}}  {count:>9,}  {note}".rstrip() for name, count, note in rows
+    )

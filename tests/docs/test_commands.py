@@ -83,6 +83,9 @@ def project(
         "TAP_POSTHOG_BASE_URL": f"http://127.0.0.1:{port}",
         "TAP_POSTHOG_SETTLE_SECONDS": "1",  # or prod reads nothing that is so new
         "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL": hook,
+        "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URLS": json.dumps(
+            {"persons": hook.replace("demo", "persons")}
+        ),
         "POSTHOG_API_KEY": API_KEY,
         "POSTHOG_PROJECT_ID": "1",
         "PATTERNS_WEBHOOK_URL": hook,

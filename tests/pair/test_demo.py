@@ -39,6 +39,10 @@ def test_the_demo_delivers_both_runs_whole(tmp_path: Path) -> None:
     late_in_first, late_in_second = stats(done.stdout, "late events")
     assert late_in_first < late_in_second
     assert stats(done.stdout, "late events missing") == [0, 0]
+    for name in ("persons missing", "persons out of date"):
+        assert stats(done.stdout, name) == [0, 0]
+    people, more_people = stats(done.stdout, "persons in PostHog")
+    assert 0 < people <= more_people
     assert "Lifetime value" in done.stdout
     again = ".venv/bin/meltano invoke sandbox:up, then open http://127.0.0.1:8643/"
     assert f"To look at them again: {again}" in done.stdout

@@ -70,6 +70,7 @@ def at(ends: Ends) -> dict[str, str]:
     return {
         "TAP_POSTHOG_BASE_URL": ends.sandbox.url,
         "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URL": str(ends.target().config["webhook_url"]),
+        "TARGET_PATTERNS_WEBHOOK_WEBHOOK_URLS": "{}",
     }
 
 

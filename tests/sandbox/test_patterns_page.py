@@ -87,10 +87,24 @@ def test_the_page_follows_what_arrives(patterns: Sandbox, tmp_path: Path) -> Non
     assert shown(after, "live").startswith("last arrival ")
     assert after.count("<rect") == 10 + 2  # hours with events, and days
     newest = after.partition('id="newest"')[2]
-    assert newest.count("<tr>") == 15
+    assert newest.count("<tr title") == 15
     assert "&lt;b&gt;signup&lt;/b&gt;" in newest
     assert "ärger &amp; söhne" in newest
     assert re.search(r'id="lag"><span[^>]*>[^<]+</span>', after)
+
+
+def test_each_webhook_has_a_tab(patterns: Sandbox, tmp_path: Path) -> None:
+    """All are shown together, or one, which the address names."""
+    for webhook, count in (("events", 7), ("per sons", 4)):
+        records = [{"uuid": f"{webhook}-{n}", "event": "e"} for n in range(count)]
+        url = f"{patterns.url}/api/app/webhooks/tab {webhook}"
+        requests.post(url, json=records, timeout=60).raise_for_status()
+
+    dom = see(f"{patterns.url}#tab%20per%20sons", tmp_path)
+
+    assert shown(dom, "rows") == "4"
+    assert '<button aria-pressed="true">tab per sons 4</button>' in dom
+    assert '<button aria-pressed="false">tab events 7</button>' in dom
 
 
 def test_the_page_asks_no_other_server(patterns: Sandbox, tmp_path: Path) -> None:

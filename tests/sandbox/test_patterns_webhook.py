@@ -272,3 +272,27 @@ def test_the_page_stands_alone(patterns: Sandbox) -> None:
     links = page.text.replace("http://www.w3.org/2000/svg", "")
     assert "://" not in links
     assert "sandbox/patterns/stats" in page.text
+
+
+def test_figures_are_of_one_webhook_or_of_all(patterns: Sandbox) -> None:
+    """Each is counted alone, whatever its name is; the newest rows hold their JSON."""
+    names = {"events": 3, "per'sons": 2}
+    for webhook, count in names.items():
+        records = [{"uuid": f"{webhook}-{n}", "event": webhook} for n in range(count)]
+        url = f"{patterns.url}/api/app/webhooks/{webhook}"
+        requests.post(url, json=records, timeout=TIMEOUT).raise_for_status()
+    url = f"{patterns.url}/sandbox/patterns/stats"
+
+    whole = requests.get(url, timeout=TIMEOUT).json()
+    assert whole["webhooks"] == [list(each) for each in names.items()]
+    for webhook, count in names.items():
+        asked = {"webhook": webhook}
+        shown = requests.get(url, params=asked, timeout=TIMEOUT).json()
+        assert shown["rows"] == count
+        assert shown["events"] == [[webhook, count]]
+        assert {json.loads(row[5])["event"] for row in shown["newest"]} == {webhook}
+        assert shown["webhooks"] == whole["webhooks"]
+    assert (
+        requests.get(url, params={"webhook": "none"}, timeout=TIMEOUT).json()["rows"]
+        == 0
+    )

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import requests
 
-from sandbox import analyses
+from sandbox import analyses, people_report
 from sandbox.people import history
 from sandbox.remote import Remote, SandboxError
 from sandbox.report import compare, judge
@@ -300,3 +300,24 @@ def test_a_table_is_aligned() -> None:
     text = table(["who", "n"], [["a", 1000], ["bcde", None]])
 
     assert text == "  who       n\n  ----  -----\n  a     1,000\n  bcde"
+
+
+def test_persons_are_compared_by_their_latest_copy() -> None:
+    """Missing, out of date, gone: each is counted; order in JSON says nothing."""
+    held = [("a", '{"plan": "free", "n": 1}'), ("b", "{}"), ("c", "{}")]
+    received = [
+        ("a", '{"plan": "team"}'),
+        ("a", '{"n": 1, "plan": "free"}'),
+        ("b", '{"plan": "free"}'),
+        ("z", None),
+    ]
+
+    found = people_report.judge("persons", held, received)
+
+    assert (found.in_posthog, found.received) == (3, 4)
+    assert (found.missing, found.outdated, found.gone) == (1, 1, 1)
+    assert not found.complete
+    assert "NOT complete" in str(found)
+    whole = people_report.judge("persons", held, held)
+    assert whole.complete
+    assert "Complete: every person arrived" in str(whole)

@@ -102,9 +102,10 @@ class Patterns:
         row = dict(zip(answer["columns"], answer["rows"][0], strict=True))
         return _json({"webhook": webhook, **row})
 
-    async def stats(self, _request: Request) -> Response:
+    async def stats(self, request: Request) -> Response:
         """Answer what the page shows, and whose process this is."""
-        figures = await asyncio.to_thread(stats.figures, self.table.ask, _now())
+        only = request.query_params.get("webhook")
+        figures = await asyncio.to_thread(stats.figures, self.table.ask, _now(), only)
         data = str(self.data.resolve())
         return _json({"pid": os.getpid(), "data": data, **figures})
 

@@ -64,7 +64,7 @@ WEBHOOKS = """
 select webhook, count(*) as "rows" from webhook group by all order by all
 """
 NEWEST = """
-select received_at, timestamp, event, distinct_id, strlen(record) as bytes
+select received_at, timestamp, event, distinct_id, strlen(record) as bytes, record
 from webhook order by seq desc limit 15
 """
 
@@ -76,16 +76,27 @@ class Ask(Protocol):
         """Answer one SELECT with its columns and rows."""
 
 
-def figures(ask: Ask, now: datetime) -> dict[str, Any]:
-    """Ask for everything the page shows; instants are UTC without a zone."""
-    total = ask(TOTALS, [now])
+def figures(ask: Ask, now: datetime, webhook: str | None = None) -> dict[str, Any]:
+    """Ask for everything the page shows; instants are UTC without a zone.
+
+    Of one webhook, or of all where none is named.
+    """
+
+    def of(sql: str, values: list[Any] | None = None) -> dict[str, Any]:
+        if webhook is not None:
+            name = webhook.replace("'", "''")
+            only = f"from (select * from webhook where webhook = '{name}') as webhook"  # noqa: S608 - quoted
+            sql = sql.replace("from webhook", only)
+        return ask(sql, values)
+
+    total = of(TOTALS, [now])
     return {
         "now": now,
         **dict(zip(total["columns"], total["rows"][0], strict=True)),
         "webhooks": ask(WEBHOOKS)["rows"],
-        "hours": ask(HOURS)["rows"],
-        "days": ask(DAYS)["rows"],
-        "lag": ask(LAG)["rows"],
-        "events": ask(NAMES)["rows"],
-        "newest": ask(NEWEST)["rows"],
+        "hours": of(HOURS)["rows"],
+        "days": of(DAYS)["rows"],
+        "lag": of(LAG)["rows"],
+        "events": of(NAMES)["rows"],
+        "newest": of(NEWEST)["rows"],
     }

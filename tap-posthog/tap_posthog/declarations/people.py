@@ -22,11 +22,11 @@ PERSONS = Table(
         "People with their properties. Join to events through `person_distinct_ids`."
     ),
     misses=(
-        "PostHog moves `last_seen_at` once an hour and only with an event: properties "
-        "set without one, and persons that a merge or a deletion removed, show at the "
-        "next whole scan; a removed person's row stays with its target, and "
-        "`person_distinct_ids` says where its ids went. Events without a person "
-        "profile have no row here."
+        "PostHog moves `last_seen_at` once an hour, to the hour of an event: somebody "
+        "who is new with a late event, properties set without one, and persons that a "
+        "merge or a deletion removed, show at the next whole scan; a removed person's "
+        "row stays with its target, and `person_distinct_ids` says where its ids went. "
+        "Events without a person profile have no row here."
     ),
     key=("id",),
     replication_key="changed_at",
