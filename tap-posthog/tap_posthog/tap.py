@@ -200,13 +200,8 @@ class TapPostHog(Tap):
 
     def read(self, columns: Sequence[str], stats: Stats) -> Run:
         """Make ready to read events with these columns."""
-        run = Run(
-            self.client,
-            self.settings,
-            columns,
-            stats=stats,
-            beside=self.read_beside_events,
-        )
+        client, settings, beside = self.client, self.settings, self.read_beside_events
+        run = Run(client, settings, columns, stats=stats, beside=beside)
         self.output.last_words = run.last_words
         return run
 
@@ -266,9 +261,12 @@ class TapPostHog(Tap):
             super().cb_test(ctx, param, value)
             return
         given: _ConfigInput = ctx.params.get("config", _ConfigInput())
-        tap = cls(config=given.config, parse_env_config=given.parse_env)
-        with Client(tap.settings, patience=PROBE_SECONDS) as client:
-            probe(client, tap.settings)
+        # No mapper: it makes the streams, which may ask the server, and wait for it.
+        env = given.parse_env
+        tap = cls(config=given.config, parse_env_config=env, setup_mapper=False)
+        with Client(tap.settings, patience=PROBE_SECONDS) as tap._client:
+            probe(tap._client, tap.settings)
+            tap.own_queries()
         ctx.exit()
 
     @classmethod
