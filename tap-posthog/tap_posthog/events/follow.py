@@ -11,7 +11,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tap_posthog.errors import MissingEndpointError
+from tap_posthog.errors import ConfigError, MissingEndpointError
 from tap_posthog.events.events_list import RestReader
 from tap_posthog.events.exports import rule
 from tap_posthog.events.exports.audit import Audit
@@ -20,6 +20,7 @@ from tap_posthog.events.exports.store import Store
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.query.reader import Reader
 from tap_posthog.progress import Progress, terminal
+from tap_posthog.settings.settings import NO_CREATED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -157,6 +158,8 @@ class Run:
                 )
             else:
                 return
+        if self._settings.created_before:
+            raise ConfigError(NO_CREATED_AT)
         if self._events_list is None:
             self._events_list = RestReader(self._client, self._settings, self._stats)
         yield from self._events_list.batches(bookmark)

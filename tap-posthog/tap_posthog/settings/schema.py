@@ -55,6 +55,15 @@ SETTINGS = th.PropertiesList(
         description="Only events with `timestamp` before this.",
     ),
     th.Property(
+        "created_before",
+        th.DateTimeType,
+        title="Created before",
+        description=(
+            "Only events that PostHog ingested before this: one horizon for all parts "
+            "of a backfill."
+        ),
+    ),
+    th.Property(
         "include_events",
         NAMES,
         title="Include events",

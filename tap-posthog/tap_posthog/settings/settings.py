@@ -24,6 +24,10 @@ from tap_posthog.timestamps import spell
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+NO_CREATED_AT = (
+    "created_before: the events list (events_source: rest) shows no created_at; leave "
+    "one of the two out"
+)
 EARLIEST_FOLLOW = 10  # seconds; below it a follower only burns the request quota
 TIME = 'a date or time such as "2022-08-05T12:00:00" (UTC, or with an offset)'
 OWN = settings_of(
@@ -36,6 +40,7 @@ OWN = settings_of(
         "server's URL",
         "start_at": TIME,
         "end_at": TIME,
+        "created_before": TIME,
         "files_url": "s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or "
         "file:///folder",
     },
@@ -62,6 +67,7 @@ class Settings:
     base_url: str  # no slash at the end
     start_at: datetime | None
     end_at: datetime | None
+    created_before: datetime | None
     include_events: tuple[str, ...]  # empty: all
     exclude_events: tuple[str, ...]
     late_window: timedelta
@@ -97,7 +103,7 @@ class Settings:
         given["files_url"] = _files_url(OWN["files_url"], given["files_url"], files)
         given["files_options"] = given["files_options"] or {}
         given["base_url"] = _base_url(OWN["base_url"], given["base_url"])
-        for name in ("start_at", "end_at"):
+        for name in ("start_at", "end_at", "created_before"):
             given[name] = _timestamp(OWN[name], given[name])
         given["hogql_streams"] = hogql_streams(given["hogql_streams"], TAKEN)
         given["report_path"] = report_path(config)
@@ -246,9 +252,13 @@ def _check_together(settings: Settings, now: datetime) -> None:
             "event would be sent; give a time that has passed"
         )
         raise ConfigError(msg)
-    if settings.start_at and settings.end_at and settings.end_at <= settings.start_at:
-        msg = (
-            f"end_at: {spell(settings.end_at)} is not after start_at, "
-            f"{spell(settings.start_at)}, so no event would be sent"
-        )
-        raise ConfigError(msg)
+    for name in ("end_at", "created_before"):
+        end: datetime | None = getattr(settings, name)
+        if settings.start_at and end and end <= settings.start_at:
+            msg = (
+                f"{name}: {spell(end)} is not after start_at, "
+                f"{spell(settings.start_at)}, so no event would be sent"
+            )
+            raise ConfigError(msg)
+    if settings.created_before and settings.events_source == "rest":
+        raise ConfigError(NO_CREATED_AT)

@@ -49,6 +49,7 @@ def test_defaults_are_the_documented_ones() -> None:
         base_url="https://us.posthog.com",
         start_at=None,
         end_at=None,
+        created_before=None,
         include_events=(),
         exclude_events=(),
         late_window=timedelta(days=7),
@@ -217,6 +218,14 @@ def test_what_is_not_the_users_is_no_warning(caplog: pytest.LogCaptureFixture) -
         ({"end_at": "yesterday"}, "which would be another time in each run, takes"),
         ({"start_at": 20220805}, "start_at: got 20220805, takes a date or time"),
         ({"start_at": "3022-01-01"}, "3022-01-01T00:00:00.000000Z is in the future"),
+        (
+            {"start_at": "2022-02-01", "created_before": "2022-02-01"},
+            "created_before: 2022-02-01T00:00:00.000000Z is not after start_at",
+        ),
+        (
+            {"created_before": "2022-02-01", "events_source": "rest"},
+            "created_before: the events list (events_source: rest) shows no created",
+        ),
         (
             {"start_at": "2022-02-01", "end_at": "2022-02-01"},
             "end_at: 2022-02-01T00:00:00.000000Z is not after start_at",

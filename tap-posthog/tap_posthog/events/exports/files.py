@@ -90,6 +90,9 @@ class FilesSource:
     def _complete(self, found: list[Window]) -> list[Window]:
         """Return the windows before the first that is not complete and still owed."""
         needed = rule.needed_from(self._bookmark)
+        if before := self._settings.created_before:  # no window beyond it is begun
+            before += self._margins.settle
+            found = [window for window in found if window.end <= before]
         for n, window in enumerate(found):
             if window.unfinished and (needed is None or window.end > needed):
                 logger.warning(
@@ -103,8 +106,7 @@ class FilesSource:
 
     def _change_scope(self, complete: list[Window]) -> Iterator[Batch]:
         """Read what the settings ask for beyond the state's scope from old files."""
-        old = self._bookmark.scope
-        if old != self._scope:
+        if self._bookmark.scope != self._scope:
             files = self._bookmark.files
             self._bookmark = replace(self._bookmark.narrowed(self._scope), files=files)
             self._bookmark = self._bookmark.widen(self._scope)
@@ -148,6 +150,7 @@ class FilesSource:
         if not first:
             return rest
         until = rest[0].start if rest else self._horizon(first)
+        until = min(until, self._settings.created_before or until)
         if read := self._bookmark.files:
             first = [window for window in first if window.end > read.through]
             if until > read.until and (first or rest):
@@ -206,8 +209,7 @@ class FilesSource:
         self._open_ledger(first, until)
         if not self._said:
             self._said = True
-            before = f"from {self._store.shown}, as ingested before "
-            before += timestamps.spell(until)
+            before = f"from {self._store.shown}, as ingested before {self._stats.until}"
             logger.info("%s", self._scope.reading(self._bookmark.at, before))
         for window in wanted:
             if self._is_by_event_time(window):

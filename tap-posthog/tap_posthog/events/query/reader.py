@@ -109,7 +109,8 @@ class Reader:
 
     def _run(self) -> Iterator[Batch]:
         yield from self._change_scope()
-        found = self._news()
+        created_before = self._settings.created_before
+        found = None if created_before else self._news()
         until = found.until if found else None
         if until is None:
             if found and not self._look_back:
@@ -117,10 +118,12 @@ class Reader:
                 return
             found = None
             until = timestamps.before(self._counts.now(), self._settings.settle)
+            until = min(until, created_before or until)
         if self.bookmark.horizon and until < self.bookmark.horizon:
             logger.info(
                 "Nothing to read yet: the state has all that PostHog ingested before "
-                "%s, and its clock less settle_seconds says %s",
+                "%s, and a run now ends at %s (its clock less settle_seconds, or "
+                "created_before)",
                 timestamps.spell(self.bookmark.horizon),
                 timestamps.spell(until),
             )
