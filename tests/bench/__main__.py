@@ -12,7 +12,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import cost, environment, goodput, others, pair, tap, target
+from tests.bench import (
+    cost,
+    environment,
+    goodput,
+    others,
+    pair,
+    pythons,
+    sizes,
+    tap,
+    target,
+)
 from tests.bench.ground import Ground
 from tests.bench.process import REPOSITORY
 from tests.bench.report import Report
@@ -24,6 +34,8 @@ SECTIONS = {
     "pair": pair.measure,
     "others": others.measure,
     "cost": cost.measure,
+    "sizes": sizes.measure,
+    "pythons": pythons.measure,
 }
 
 

@@ -19,18 +19,19 @@ UV = (sys.executable, "-m", "uv")
 PAIR = ("tap-posthog", "target-patterns-webhook")
 
 
-def create(folder: Path, *packages: str | Path) -> Path:
+def create(folder: Path, *packages: str | Path, python: str = sys.executable) -> Path:
     """Install packages into a new environment, and give its folder of programs."""
-    _uv("venv", "--clear", "--python", sys.executable, folder)
+    _uv("venv", "--clear", "--python", python, folder)
     _uv("pip", "install", "--compile-bytecode", "--python", folder, *packages)
     return folder / "bin"
 
 
-def with_the_pair(folder: Path) -> Path:
+def with_the_pair(folder: Path, python: str = sys.executable) -> Path:
     """Install both programs of the pair as they stand, at the lock's versions."""
     pins = folder.with_suffix(".txt")
     _uv("export", "--frozen", "--no-hashes", "--no-emit-workspace", "-o", pins)
-    return create(folder, "-c", pins, *(REPOSITORY / name for name in PAIR))
+    pair = (REPOSITORY / name for name in PAIR)
+    return create(folder, "-c", pins, *pair, python=python)
 
 
 def _uv(command: str, *arguments: str | Path) -> None:

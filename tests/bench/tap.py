@@ -78,6 +78,6 @@ def beside_others(ground: Ground, report: Report, sandbox: Sandbox, count: int) 
         ]
         for name, one in done.items()
     ]
-    report.ratio("tap / usual SDK tap", done[USUAL].seconds / ours.seconds, 4)
-    report.ratio("tap / floor with text", done[TEXT].seconds / ours.seconds, 0.4)
+    report.ratio("tap / usual SDK tap", done[USUAL].seconds / ours.seconds, 8)
+    report.ratio("tap / floor with text", done[TEXT].seconds / ours.seconds, 0.75)
     report.add("The tap alone", SERVED.format(count=count), table(HEAD, rows))
