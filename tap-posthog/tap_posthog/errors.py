@@ -11,6 +11,7 @@
     │   ├── QueryError       400 and what else is no answer to our question
     │   └── ForeignError     a firewall or login page that answers in its place
     ├── TooHeavyError        504, 512, 524: the caller asks for less
+    ├── LostAnswerError      it may have been carried out: it is not sent again blindly
     ├── GaveUpError          waited max_wait_seconds: run again later
     ├── AuditError           the server counts rows that it does not give: exit code 4
     └── OutputError          who reads stdout has gone
@@ -69,6 +70,10 @@ class ForeignError(PostHogError):
 
 class TooHeavyError(TapError):
     """One query was too much for the server (504, 512, 524): ask for less at once."""
+
+
+class LostAnswerError(TapError):
+    """A request that must not be repeated may have been carried out, or not."""
 
 
 class GaveUpError(TapError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
+from sandbox.exports.api import ExportsApi
 from sandbox.posthog import capture
 from sandbox.posthog.behaviour import Behaviour
 from sandbox.posthog.control_api import ControlApi
@@ -37,13 +38,14 @@ def routes(data: Path, control: Control) -> list[Route]:
     """
     state = State(control.open(Table(data / "clickhouse", (*STORED, OBJECTS))))
     query, events = QueryEndpoint(state), EventsList(state)
-    taken = capture.CaptureEndpoint(state)
+    taken, exports = capture.CaptureEndpoint(state), ExportsApi(state)
 
     async def reset() -> None:
         await state.table.clear()
         state.behaviour = Behaviour()
         state.limits = Limits()
         query.forget()
+        exports.forget()
 
     control.on_reset(reset)
     return [
@@ -56,6 +58,7 @@ def routes(data: Path, control: Control) -> list[Route]:
             for route in _both(at, endpoint, "GET")
         ),
         *(route for at in capture.PATHS for route in _both(at, taken.__call__, "POST")),
+        *exports.routes(),
         *ControlApi(state).routes(),
     ]
 

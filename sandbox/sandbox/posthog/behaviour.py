@@ -47,6 +47,10 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     query_endpoint: bool = True
     events_list_max: int = 1000
     org_quota_exceeded: bool = False
+    export_polls: int = 0  # that say Running before an on-demand export ends
+    export_ends: tuple[str, ...] = ()  # of the first ones, as PostHog's statuses
+    export_rows_a_part: int | None = None  # None: one file
+    export_lacks: int = 0  # rows that are counted and in no file
     compress: bool = True  # packing costs this machine more than the query does
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from tap_posthog.api.transport import NoResponseError, Request, Response, Transp
 from tap_posthog.errors import (
     ConfigError,
     GaveUpError,
+    LostAnswerError,
     MissingEndpointError,
     PostHogError,
     TooHeavyError,
@@ -41,6 +42,7 @@ logger = logging.getLogger("tap-posthog")
 
 SAID_FROM = 5.0  # seconds; a shorter wait is not worth a line in the log
 UNREACHED_SECONDS = 60.0  # how long an address that never answered is tried
+UNDONE = {500, 503}  # statuses with which PostHog itself says that it did nothing
 TIME_OUTS = 2  # in a row: a question that can be cut is too much, not unlucky
 
 
@@ -107,12 +109,13 @@ class Client:
 
         Raises:
             TooHeavyError: the caller has to ask for less at once.
+            LostAnswerError: what is not repeatable may have been carried out.
             GaveUpError: `max_wait_seconds` have passed.
             TapError: the same request would meet the same refusal.
         """
         try:
             return self._call(request, parse, divisible=divisible)
-        except (TooHeavyError, MissingEndpointError):
+        except (TooHeavyError, MissingEndpointError, LostAnswerError):
             raise
         except PostHogError as exc:
             if not alone:
@@ -163,7 +166,7 @@ class Client:
         for attempt in itertools.count(1):
             try:
                 response = self._send(request)
-                verdict = self._verdict(response, divisible=divisible)
+                verdict = self._verdict(request, response, divisible=divisible)
                 if verdict is Verdict.READ:
                     try:
                         found = parse(response)
@@ -180,9 +183,11 @@ class Client:
                     )
                 else:
                     limit = verdict is Verdict.WAIT
+                    if not limit and response.status not in UNDONE:
+                        request.check_repeatable(f"server error {response.status}")
                     setback = self._asked_to_wait(response, attempt, limit=limit)
             except NoResponseError as exc:
-                setback = self._unanswered(exc, attempt)
+                setback = self._unanswered(exc, attempt, request)
             time_outs = time_outs + 1 if setback.timed_out else 0
             if divisible and time_outs == TIME_OUTS:
                 seconds = self._settings.request_timeout_seconds
@@ -206,15 +211,23 @@ class Client:
                 self._ahead = date - self._now()
         return response
 
-    def _verdict(self, response: Response, *, divisible: bool) -> Verdict:
+    def _verdict(
+        self, request: Request, response: Response, *, divisible: bool
+    ) -> Verdict:
+        if response.status == request.good:
+            return Verdict.READ
         coded = {HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE}
         why = code(response.body) if response.status in coded else ""
         return judge(response.status, why, divisible=divisible)
 
-    def _unanswered(self, exc: NoResponseError, attempt: int) -> Setback:
+    def _unanswered(
+        self, exc: NoResponseError, attempt: int, request: Request
+    ) -> Setback:
         self._waits.check()  # it may be what broke the connection
         if exc.final:
             raise ConfigError(str(exc)) from None
+        if exc.connected:
+            request.check_repeatable(str(exc))
         return Setback(
             str(exc),
             backoff(attempt, self._rng),

@@ -18,7 +18,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from tap_posthog import raw_json
-from tap_posthog.errors import ConfigError
+from tap_posthog.errors import ConfigError, LostAnswerError
 from tap_posthog.http.connection import DeadlineAdapter
 from tap_posthog.http.content_encoding import UndecodedError, pieces
 from tap_posthog.http.deadline import Deadline
@@ -43,6 +43,17 @@ class Request:
     body: bytes | None = None
     params: Mapping[str, str] | None = None
     most_bytes: int | None = None  # of the answer, as it comes; the rest is not read
+    good: int = 200  # the status of an answer
+    repeatable: bool = True  # whether carrying it out twice does no harm
+
+    def check_repeatable(self, why: str) -> None:
+        """Stop what may have been carried out from being sent again.
+
+        Raises:
+            LostAnswerError: it must not be.
+        """
+        if not self.repeatable:
+            raise LostAnswerError(why)
 
 
 @dataclass(frozen=True, slots=True)

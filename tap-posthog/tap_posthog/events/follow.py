@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 from tap_posthog.errors import ConfigError, MissingEndpointError
 from tap_posthog.events.events_list import RestReader
 from tap_posthog.events.exports import rule
-from tap_posthog.events.exports.audit import Audit
-from tap_posthog.events.exports.files import FilesSource
-from tap_posthog.events.exports.store import Store
+from tap_posthog.events.exports.source import exports_source
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.events.query.reader import Reader
 from tap_posthog.progress import Progress, terminal
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from tap_posthog.api.client import Client
     from tap_posthog.events.batch import Batch
     from tap_posthog.events.bookmark import Bookmark
+    from tap_posthog.events.exports.files import FilesSource
     from tap_posthog.progress import Stats
     from tap_posthog.settings.settings import Settings
 
@@ -66,7 +65,7 @@ class Run:
         self._clock = clock
         self._sleep = sleep
         self._events_list: RestReader | None = None
-        self._files_source: FilesSource | None = None
+        self._exports: FilesSource | None = None
         self._stats = stats
         self._progress = Progress(client.traffic, self._stats, terminal=terminal())
         self._batches: Generator[Batch] | None = None
@@ -133,7 +132,7 @@ class Run:
         self, bookmark: Bookmark, *, look_back: bool, first: bool
     ) -> Iterator[Batch]:
         """Read once. A server without the query endpoint says so at the first query."""
-        if self._settings.events_source == "files":
+        if self._settings.events_source in {"files", "export"}:
             yield from self._files().batches(bookmark)
             return
         bookmark = rule.left_files(bookmark)
@@ -165,20 +164,12 @@ class Run:
         yield from self._events_list.batches(bookmark)
 
     def _files(self) -> FilesSource:
-        """Open the store once; a follower lists it in each cycle."""
-        if self._files_source is None:
-            settings, given = self._settings, (self._columns, self._stats)
-            audit = None
-            if settings.api_key:
-                audit = Audit(self._client, settings, *given)
-            else:
-                logger.info(
-                    "Without an api_key the files are not compared with PostHog's "
-                    "counts"
-                )
-            store = Store(settings.files_url, settings.files_options)
-            self._files_source = FilesSource(store, settings, *given, audit)
-        return self._files_source
+        """Make what reads exports once; a follower asks it in each cycle."""
+        if self._exports is None:
+            self._exports = exports_source(
+                self._client, self._settings, self._columns, self._stats
+            )
+        return self._exports
 
     def _pause(self, began: float, asked: int) -> None:
         """Sleep until the next cycle is due, or later to stay in half the quota."""

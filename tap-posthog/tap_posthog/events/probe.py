@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_posthog.errors import MissingEndpointError
 from tap_posthog.events.events_list import RestReader
+from tap_posthog.events.exports.on_demand.runs import Runs
 from tap_posthog.events.exports.store import Store
 from tap_posthog.events.query.endpoint import QuerySource
 from tap_posthog.progress import Stats
@@ -31,6 +32,8 @@ def probe(client: Client, settings: Settings) -> None:
         logger.info("%s can be listed: %s objects", store.shown, f"{files:,}")
         if not settings.api_key:
             return
+    if settings.events_source == "export":
+        Runs(client, settings).newest()
     _ask(client, settings)
     logger.info("%s answers for project %s", settings.base_url, settings.project_id)
 

@@ -122,12 +122,13 @@ SETTINGS = th.PropertiesList(
         "events_source",
         th.StringType,
         default="auto",
-        allowed_values=["auto", "query", "rest", "files"],
+        allowed_values=["auto", "query", "rest", "files", "export"],
         title="Events source",
         description=(
             "`query` (HogQL), `rest` (the deprecated events list, for old self-hosted "
             "servers), `auto`: query, and rest where the server has no query endpoint; "
-            "`files`: what a batch export left in a bucket or folder."
+            "`files`: what a batch export left in a bucket or folder; `export`: files "
+            "that PostHog makes when it is asked, and bills."
         ),
     ),
     th.Property(

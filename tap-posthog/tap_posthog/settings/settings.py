@@ -74,7 +74,7 @@ class Settings:
     settle: timedelta
     page_size: int
     max_concurrent_queries: int
-    events_source: str  # auto, query, rest or files
+    events_source: str  # auto, query, rest, files or export
     files_url: str  # empty: none
     files_options: Mapping[str, Any] = field(repr=False)
     rest_lookback: timedelta

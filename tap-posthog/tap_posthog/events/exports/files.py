@@ -18,8 +18,8 @@ from tap_posthog.errors import FilesError
 from tap_posthog.events.batch import Batch
 from tap_posthog.events.bookmark import Bookmark
 from tap_posthog.events.exports import keys, rule
-from tap_posthog.events.exports.copies import Copies
-from tap_posthog.events.exports.rows import clocks, is_by_event_time, rows
+from tap_posthog.events.exports.formats.copies import Copies
+from tap_posthog.events.exports.formats.rows import clocks, is_by_event_time, rows
 from tap_posthog.events.query.recheck import Ledger
 from tap_posthog.events.region import Key
 from tap_posthog.events.scope import Scope

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from typing_extensions import override
@@ -46,6 +46,13 @@ def obstore() -> Any:  # noqa: ANN401 - a module that may be missing
     except ImportError:
         raise ConfigError(MISSING) from None
     return obstore
+
+
+class Ranges(Protocol):
+    """Gives stored files a range at a time."""
+
+    def range(self, stored: Stored, start: int, end: int) -> bytes:
+        """Return bytes of a file, fewer at its end."""
 
 
 class Store:
@@ -177,7 +184,7 @@ def _kind(exc: Exception) -> str:
 class RangeFile(io.RawIOBase):
     """A stored object as a file that can be read anywhere, a range at a time."""
 
-    def __init__(self, store: Store, stored: Stored) -> None:
+    def __init__(self, store: Ranges, stored: Stored) -> None:
         super().__init__()
         self._store, self._stored = store, stored
         self._at = 0

@@ -77,7 +77,9 @@ class Reader:
         self._window = settings.late_window
         self._ledger = Ledger({}, (), self._scope, self._window)
 
-    def batches(self, bookmark: Bookmark) -> Iterator[Batch]:
+    def batches(
+        self, bookmark: Bookmark, *, only_widen: bool = False
+    ) -> Iterator[Batch]:
         """Read all there is, in order. Its threads end with it, however it ends.
 
         Raises:
@@ -98,7 +100,7 @@ class Reader:
                 audit=self._settings.audit,
                 stats=self._stats,
             )
-            yield from self._run()
+            yield from self._change_scope() if only_widen else self._run()
         except MissingEndpointError:  # another source goes on with the same client
             raise
         except BaseException:  # pages may still wait on a limit

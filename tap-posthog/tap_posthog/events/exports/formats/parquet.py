@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tap_posthog.events.exports.keys import Part
-    from tap_posthog.events.exports.store import Store
+    from tap_posthog.events.exports.store import Ranges
 
 CLOCKS = ("timestamp", "_inserted_at")
 KEYS = ("uuid", "event", "distinct_id", "created_at", *CLOCKS)
@@ -23,7 +23,7 @@ ROWS = 10_000  # that are decoded at once
 
 
 def cells_of(
-    store: Store, part: Part, names: Sequence[str], *, decoded: bool = True
+    store: Ranges, part: Part, names: Sequence[str], *, decoded: bool = True
 ) -> Iterator[dict[str, Any]]:
     """Decode columns, instants as text; a missing one of the optional is left out."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
@@ -75,7 +75,7 @@ def _instants(column: Any) -> list[str]:  # noqa: ANN401 - an Arrow array
     return found
 
 
-def uuid_halves(store: Store, part: Part) -> Iterator[Any]:
+def uuid_halves(store: Ranges, part: Part) -> Iterator[Any]:
     """Give the last 64 bits of each uuid of a Parquet file, as Arrow numbers."""
     for cells in cells_of(store, part, ("uuid",), decoded=False):
         yield halves_of(cells["uuid"])

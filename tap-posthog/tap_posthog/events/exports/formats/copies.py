@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_posthog.events.exports.parquet import uuid_halves
-from tap_posthog.events.exports.rows import FileRow, identities
+from tap_posthog.events.exports.formats.parquet import uuid_halves
+from tap_posthog.events.exports.formats.rows import FileRow, identities
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_posthog.events.exports.keys import Part
-    from tap_posthog.events.exports.store import Store
+    from tap_posthog.events.exports.store import Ranges
 
 Identity = tuple[str, str, bytes, bytes]
 MOST_AT_ONCE = 4_000_000  # uuids that are compared in one look, 8 bytes each
@@ -26,7 +26,7 @@ MOST_AT_ONCE = 4_000_000  # uuids that are compared in one look, 8 bytes each
 class Copies:
     """Lets one copy of each event of one file through."""
 
-    def __init__(self, store: Store, part: Part) -> None:
+    def __init__(self, store: Ranges, part: Part) -> None:
         """Take a first look at the file, where it is Parquet."""
         self.dropped = 0
         self._seen: set[int] = set()
@@ -60,7 +60,7 @@ class Copies:
         return False
 
 
-def repeated(store: Store, part: Part) -> Any:  # noqa: ANN401 - an Arrow array
+def repeated(store: Ranges, part: Part) -> Any:  # noqa: ANN401 - an Arrow array
     """Return the halves of uuids that occur more than once; the rest occur once."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
     import pyarrow.compute as pc  # noqa: PLC0415

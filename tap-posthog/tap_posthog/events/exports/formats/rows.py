@@ -12,8 +12,8 @@ import msgspec
 
 from tap_posthog import raw_json
 from tap_posthog.errors import FilesError
-from tap_posthog.events.exports import codecs, parquet
-from tap_posthog.events.exports.parquet import CLOCKS, KEYS
+from tap_posthog.events.exports.formats import codecs, parquet
+from tap_posthog.events.exports.formats.parquet import CLOCKS, KEYS
 from tap_posthog.events.exports.store import RangeFile
 from tap_posthog.events.rows import normalized
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_posthog.events.exports.keys import Part
-    from tap_posthog.events.exports.store import Store
+    from tap_posthog.events.exports.store import Ranges
 
 logger = logging.getLogger("tap-posthog")
 
@@ -86,7 +86,7 @@ _ids = msgspec.json.Decoder(_Ids).decode
 _text = msgspec.json.Decoder(str).decode
 
 
-def rows(store: Store, part: Part, columns: Sequence[str]) -> Iterator[list[FileRow]]:
+def rows(store: Ranges, part: Part, columns: Sequence[str]) -> Iterator[list[FileRow]]:
     """Read a file's rows, some at a time, in no order.
 
     Raises:
@@ -107,7 +107,7 @@ def rows(store: Store, part: Part, columns: Sequence[str]) -> Iterator[list[File
             yield [_of_line(line, ids=ids) for line in found]
 
 
-def is_by_event_time(store: Store, part: Part) -> bool | None:
+def is_by_event_time(store: Ranges, part: Part) -> bool | None:
     """Say whether a backfill in PostHog's UI chose its rows by `timestamp`.
 
     Then `_inserted_at` is that in every row. None: it has no rows.
@@ -120,7 +120,7 @@ def is_by_event_time(store: Store, part: Part) -> bool | None:
     return None if empty else True
 
 
-def clocks(store: Store, part: Part) -> Iterator[tuple[Any, Any, Any]]:
+def clocks(store: Ranges, part: Part) -> Iterator[tuple[Any, Any, Any]]:
     """Give each row's `timestamp`, `_inserted_at` and `created_at`."""
     if part.format == "parquet":
         for cells in parquet.cells_of(store, part, (*CLOCKS, "created_at")):
@@ -134,7 +134,7 @@ def clocks(store: Store, part: Part) -> Iterator[tuple[Any, Any, Any]]:
                 yield tuple(_instant(each) if each else "" for each in times)  # type: ignore[misc]
 
 
-def _jsonl(store: Store, part: Part, decode: Any) -> Iterator[list[Any]]:  # noqa: ANN401
+def _jsonl(store: Ranges, part: Part, decode: Any) -> Iterator[list[Any]]:  # noqa: ANN401
     name = part.stored.key
     file = RangeFile(store, part.stored)
     for block in codecs.lines(file.read, part.codec, name):
@@ -258,7 +258,7 @@ def _as_text(cell: msgspec.Raw) -> msgspec.Raw:
     return EMPTY if text == b"null" else msgspec.Raw(_encode(text.decode()))
 
 
-def identities(store: Store, part: Part, halves: Any) -> Iterator[FileRow]:  # noqa: ANN401
+def identities(store: Ranges, part: Part, halves: Any) -> Iterator[FileRow]:  # noqa: ANN401
     """Give the keys of those rows of a Parquet file whose uuids end so."""
     import pyarrow.compute as pc  # noqa: PLC0415 - an extra
 
