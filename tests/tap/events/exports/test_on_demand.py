@@ -332,3 +332,18 @@ def test_windows_are_of_a_day_at_most() -> None:
     assert rest[-1].end == end
     other = Export("r", start + timedelta(hours=1), end)
     assert next(due(start, end, other)).start == start
+
+
+def test_no_address_and_no_key_is_ever_shown(server: Sandbox, tmp_path: Path) -> None:
+    """A signed address opens the file for whoever has it."""
+    put(server, 40)
+    server.fault({"path": "/export-files/", "actions": ["403"]})
+    more = {"LOGLEVEL": "DEBUG", "TAP_POSTHOG_LOGLEVEL": "DEBUG"}
+
+    outcome = run(tmp_path, given(server), env=more)
+
+    assert outcome.status == 1
+    assert "cannot be downloaded: 403 Forbidden" in outcome.errors[-1]
+    for secret in ("X-Signature", "export-files", "phx_sandbox"):
+        assert secret not in outcome.err
+        assert secret.encode() not in outcome.out
