@@ -23,6 +23,7 @@ TWINS = [
     "cli/config_input.py",
     "cli/ending.py",
     "cli/map_errors.py",
+    "cli/report.py",
     "deep_json.py",
     "http/connection.py",
     "http/deadline.py",

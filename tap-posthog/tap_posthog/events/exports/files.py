@@ -202,15 +202,7 @@ class FilesSource:
         if needed and self._bookmark.at and not self._bookmark.files:
             self._check_reach(complete[0], needed)
         first = needed or wanted[0].start
-        self._bookmark = rule.entered(self._bookmark, first, self._margins)
-        if files := self._bookmark.files:
-            until = max(until, files.until)
-        self._stats.until = timestamps.spell(until)
-        self._open_ledger(first, until)
-        if not self._said:
-            self._said = True
-            before = f"from {self._store.shown}, as ingested before {self._stats.until}"
-            logger.info("%s", self._scope.reading(self._bookmark.at, before))
+        until = self._enter(first, until, f"from {self._store.shown}")
         for window in wanted:
             if self._is_by_event_time(window):
                 msg = (
@@ -229,14 +221,23 @@ class FilesSource:
             yield from self._audit.batches(self._bookmark, self._ledger)
             yield self._safe(self._bookmark)
 
-    def _open_ledger(self, first: datetime, until: datetime) -> None:
-        """Count hours from the first window on; without an audit, none."""
-        since = self._bookmark
+    def _enter(self, first: datetime, until: datetime, where: str) -> datetime:
+        """Begin to read windows from `first` on; return up to which `created_at`."""
+        self._bookmark = rule.entered(self._bookmark, first, self._margins)
+        if files := self._bookmark.files:
+            until = max(until, files.until)
+        self._stats.until = timestamps.spell(until)
+        since = self._bookmark  # hours are counted from the first window on
         if not since.at:
             since = replace(since, at=Key("", ""), ingested_before=first)
         hours = self._settings.recheck_hours if self._audit else 0
         window = self._margins.late_window
         self._ledger = Ledger.of(since, self._scope, window, until, hours)
+        if not self._said:
+            self._said = True
+            before = f"{where}, as ingested before {self._stats.until}"
+            logger.info("%s", self._scope.reading(self._bookmark.at, before))
+        return until
 
     def _wanted(self, complete: list[Window], needed: datetime | None) -> list[Window]:
         """Return the windows that hold what is owed, those that came late too."""
@@ -294,7 +295,6 @@ class FilesSource:
         self._stats.windows += 1
 
     def _safe(self, bookmark: Bookmark) -> Batch:
-        self._bookmark = replace(
-            bookmark, scope=self._scope, ledger=self._ledger.counts
-        )
+        counts = self._ledger.counts
+        self._bookmark = replace(bookmark, scope=self._scope, ledger=counts)
         return Batch([], self._bookmark)

@@ -80,15 +80,7 @@ class ExportSource(FilesSource):
         if self._bookmark.horizon and until <= self._bookmark.horizon:
             logger.info("Nothing to read yet: the state has all up to this run's end")
             return
-        self._bookmark = rule.entered(self._bookmark, needed, self._margins)
-        if files := self._bookmark.files:
-            until = max(until, files.until)
-        self._stats.until = timestamps.spell(until)
-        self._open_ledger(needed, until)
-        if not self._said:
-            self._said = True
-            before_ = f"by on-demand exports, as ingested before {self._stats.until}"
-            logger.info("%s", self._scope.reading(self._bookmark.at, before_))
+        until = self._enter(needed, until, "by on-demand exports")
         for window in due(needed, end, self._bookmark.export):
             yield from self._window(window, until)
         if self._audit:
