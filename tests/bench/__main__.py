@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.bench import (
     cost,
     environment,
+    exports,
     goodput,
     others,
     pair,
@@ -35,6 +36,7 @@ SECTIONS = {
     "others": others.measure,
     "cost": cost.measure,
     "sizes": sizes.measure,
+    "exports": exports.measure,
     "pythons": pythons.measure,
 }
 
