@@ -52,10 +52,12 @@ def load(world: Ends, target: Program) -> Counter[str]:
     config = world.tap().config
     selected = world.folder / "catalog.json"
     selected.write_text(json.dumps(catalog(config, *STREAMS)))
-    tap = Program(world.tap().command, config, ("--catalog", str(selected)))
+    options = ("--catalog", str(selected))
+    report = world.folder / "report.json"
+    tap = Program(world.tap().command, config, options).but(report_path=str(report))
     world.pipe(tap, target).run()
-    records = by_stream(read(config, *STREAMS))
-    counts = Counter({name: len(found) for name, found in records.items()})
+    told = json.loads(report.read_text())["streams"]
+    counts = Counter({name: each["emitted"] for name, each in told.items()})
     assert counts["events"] == EVENTS
     assert {name: counts[name] for name in ROWS} == ROWS
     assert counts.keys() == set(STREAMS)
