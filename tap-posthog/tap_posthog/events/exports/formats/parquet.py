@@ -27,17 +27,12 @@ def cells_of(
 ) -> Iterator[dict[str, Any]]:
     """Decode columns, instants as text; a missing one of the optional is left out."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     name = part.stored.key
     if not part.stored.size:
         return
     try:
-        file = pq.ParquetFile(
-            pa.PythonFile(RangeFile(store, part.stored), mode="r"),
-            pre_buffer=False,
-            buffer_size=1 << 20,
-        )
+        file = _opened(store, part)
         there = set(file.schema_arrow.names)
         for needed in KEYS:
             if needed not in there:
@@ -50,8 +45,39 @@ def cells_of(
             cells = {each: batch.column(each) for each in wanted}
             yield decoded_cells(cells) if decoded else cells
     except pa.ArrowException:
-        msg = f"{name} is damaged or no Parquet file; have PostHog export it again"
-        raise FilesError(msg) from None
+        raise _damaged(part) from None
+
+
+def count(store: Ranges, part: Part) -> int:
+    """Return how many rows a file says that it has.
+
+    Raises:
+        FilesError: it is no Parquet file.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    try:
+        rows: int = _opened(store, part).metadata.num_rows if part.stored.size else 0
+    except pa.ArrowException:
+        raise _damaged(part) from None
+    return rows
+
+
+def _damaged(part: Part) -> FilesError:
+    return FilesError(
+        f"{part.stored.key} is damaged or no Parquet file; have PostHog export it again"
+    )
+
+
+def _opened(store: Ranges, part: Part) -> Any:  # noqa: ANN401 - a ParquetFile
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
+    return pq.ParquetFile(
+        pa.PythonFile(RangeFile(store, part.stored), mode="r"),
+        pre_buffer=False,
+        buffer_size=1 << 20,
+    )
 
 
 def decoded_cells(cells: dict[str, Any]) -> dict[str, Sequence[Any]]:
