@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.bench.page import HEAD, RATIOS, Page, table
+
+__all__ = ["Report", "megabytes", "table"]
+
 VERSIONS = (
     "tap-posthog",
     "target-patterns-webhook",
@@ -22,16 +26,16 @@ VERSIONS = (
     "chdb",
     "hogql-parser",
 )
-HEAD = """# Benchmarks
+ABOUT = """# Benchmarks
 
 Written by `make bench` on {date}; do not edit. {machine}
 
 {versions}
 
 Each table compares programs in one run, one after the other and again, and shows the
-run with the median time. Times are whole processes, start included. Events are about
-1.35 KB as Singer records. ClickHouse, the receiver and what is measured share the
-machine's cores.
+run with the median time; tables may be of different runs. Times are whole processes,
+start included. Events are about 1.35 KB as Singer records. ClickHouse, the receiver and
+what is measured share the machine's cores.
 """
 
 
@@ -83,38 +87,25 @@ class Report:
             self.sections.append(text)
         print(f"\n{text}", flush=True)  # noqa: T201 - seen while it runs
 
-    def write(self, folder: Path) -> None:
-        """Write the page and its pictures."""
+    def write(self, folder: Path, *, update: bool = False) -> None:
+        """Write the page and its pictures, or `update` what was measured of it."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in self.pictures.items():
             (folder / name).write_text(picture)
-        (folder / "benchmarks.md").write_text(self.markdown())
+        path, page = folder / "benchmarks.md", Page.read(self.markdown())
+        if update and path.exists():
+            page = Page.read(path.read_text()).updated(page)
+        path.write_text(page.write())
 
     def markdown(self) -> str:
         """Write the page."""
-        head = HEAD.format(
+        head = ABOUT.format(
             date=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine(), versions=versions()
         )
-        ratios = table(
-            ["", "measured", "wanted", "reached"],
-            [ratio.cells() for ratio in self.ratios],
-        )
+        ratios = table(HEAD, [ratio.cells() for ratio in self.ratios])
         lead = [self.lead] if self.lead else []
-        ratios = f"## Ratios\n\n{ratios}"
+        ratios = f"## {RATIOS}\n\n{ratios}"
         return "\n\n".join([head.rstrip(), *lead, ratios, *self.sections]) + "\n"
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Write a table whose first column is text and whose others are figures."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-
-    def line(cells: list[str]) -> str:
-        first = cells[0].ljust(widths[0])
-        rest = (c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))
-        return "| " + " | ".join([first, *rest]) + " |"
-
-    rule = [":" + "-" * (widths[0] - 1), *("-" * (w - 1) + ":" for w in widths[1:])]
-    return "\n".join([line(head), line(rule), *map(line, rows)])
 
 
 def megabytes(count: float) -> str:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.bench.page import Page
 from tests.bench.picture import Curve, Panel, draw, steps
 from tests.bench.quota import EVENTS_LIST, QUERY, Quota, Reader, spelled
+from tests.bench.report import Report
 from tests.bench.target import after_start, shown
 
 
@@ -117,3 +119,33 @@ def test_a_straight_line_is_drawn_straight() -> None:
 def test_a_rate_is_never_negative(seconds: float, start: float, says: str) -> None:
     """Where too few events were moved to tell, as with `--quick`, the table says so."""
     assert shown(after_start(1000, seconds, start)) == says
+
+
+def test_a_part_that_is_measured_again_replaces_its_own() -> None:
+    """Its sections and ratios; all else stays, in its order."""
+    old = Report()
+    old.ratio("speed", 2, 1)
+    old.ratio("memory", 9, 5, at_most=True)
+    old.add("How long?", "an hour", first=True)
+    old.add("Speed", "fast")
+    old.add("Memory", "much")
+    new = Report()
+    new.ratio("memory", 4, 5, at_most=True)
+    new.ratio("bytes", 1, 5, at_most=True)
+    new.add("Memory", "little")
+    new.add("Bytes", "few")
+
+    page = Page.read(old.markdown()).updated(Page.read(new.markdown()))
+
+    titles = ["How long?", "Ratios", "Speed", "Memory", "Bytes"]
+    assert list(page.sections) == titles
+    assert page.sections["Speed"] == "fast"
+    assert page.sections["Memory"] == "little"
+    ratios = page.sections["Ratios"].splitlines()[2:]
+    assert [line.split("|")[1].strip() for line in ratios] == [
+        "speed",
+        "memory",
+        "bytes",
+    ]
+    assert "**no**" not in page.sections["Ratios"]
+    assert Page.read(page.write()) == page
